@@ -1,0 +1,54 @@
+# Copyright 2026 The foundry_ros developers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Command line of the training side: ``python -m training <verb> --config FILE [overrides]``."""
+
+import argparse
+import importlib
+import sys
+
+from training import config as configuration
+from training.data.shapes import DataError
+
+VERBS = {
+    'pretrain': 'train a teacher without labels (Point-JEPA)',
+    'distill': 'distill a student from a teacher, for every budget',
+}
+
+
+def main(arguments=None) -> int:
+    """Run a verb; what is wrong with the request is one line on standard error."""
+    parser = argparse.ArgumentParser(prog='python -m training', description=__doc__)
+    verbs = parser.add_subparsers(dest='verb', required=True)
+    for verb, text in VERBS.items():
+        sub = verbs.add_parser(verb, help=text, description=text)
+        sub.add_argument('--config', required=True, help='YAML file, see training/configs')
+        sub.add_argument('--data-root', help='folder that holds the data sets')
+        sub.add_argument('--resume', action='store_true', help='go on from the last checkpoint')
+        sub.add_argument('overrides', nargs='*', help='dotted, such as trainer.epochs=10')
+    asked = parser.parse_args(arguments)
+    try:
+        config = configuration.load(asked.config, asked.overrides)
+        if asked.data_root:
+            config['data']['root'] = asked.data_root
+        task = importlib.import_module(f'training.tasks.{asked.verb.replace("-", "_")}')
+        task.run(config, resume=asked.resume)
+    except (configuration.ConfigError, DataError, FileNotFoundError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

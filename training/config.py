@@ -1,0 +1,60 @@
+# Copyright 2026 The foundry_ros developers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Configuration: a YAML file, changed by dotted overrides such as ``optimiser.lr=5e-4``."""
+
+from pathlib import Path
+from typing import Any, Dict, Sequence
+
+import yaml
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot be read, or an override of something that is not in it."""
+
+
+def load(path, overrides: Sequence[str] = ()) -> Dict[str, Any]:
+    """
+    Read a configuration and apply overrides; a file may name another under ``base`` to extend.
+
+    :param overrides: ``a.b=value``, the value in YAML; only keys that exist can be changed.
+    """
+    path = Path(path)
+    try:
+        config = yaml.safe_load(path.read_text()) or {}
+    except (OSError, yaml.YAMLError) as error:
+        raise ConfigError(f'cannot read {path}: {" ".join(str(error).split())}') from None
+    if 'base' in config:
+        config = _merged(load(path.parent / config.pop('base')), config)
+    for item in overrides:
+        name, equals, value = item.lstrip('-').partition('=')
+        *parents, key = name.split('.')
+        node = config
+        for parent in parents:
+            node = node.get(parent) if isinstance(node, dict) else None
+        if not equals or not isinstance(node, dict) or key not in node:
+            raise ConfigError(f'{item!r} is no override: {path} has no {name!r}')
+        value = yaml.safe_load(value)
+        if isinstance(node[key], float) and isinstance(value, str):
+            value = float(value)  # YAML reads 1e-3 as a string
+        node[key] = value
+    return config
+
+
+def _merged(base, over):
+    """Lay ``over`` upon ``base``, mapping by mapping."""
+    for key, value in over.items():
+        both = isinstance(value, dict) and isinstance(base.get(key), dict)
+        base[key] = _merged(base[key], value) if both else value
+    return base

@@ -1,0 +1,105 @@
+# Copyright 2026 The foundry_ros developers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Batches drawn from several token sets in fixed shares, the same ones whenever asked again."""
+
+from dataclasses import dataclass
+from typing import Dict, List, Optional
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from training.data.cache import TokenSet
+
+
+@dataclass(frozen=True)
+class Source:
+    """
+    A token set and how much of each batch comes from it.
+
+    :param share: clouds of it in a batch.
+    :param labels: (its classes,) -> label in training; -1 is unlabelled, -2 is none of the classes.
+    :param parts: true where its parts are trained.
+    :param turn: ``yaw``, or ``any`` where which way is up is not known.
+    """
+
+    tokens: TokenSet
+    share: int
+    labels: Optional[np.ndarray] = None
+    parts: bool = False
+    turn: str = 'yaw'
+
+
+class Mixture(Dataset):
+    """The batches of one epoch; batch i of epoch e depends on the seed, e and i alone."""
+
+    def __init__(self, sources: List[Source], steps: int, epoch: int, seed: int):
+        self.sources, self.steps = [s for s in sources if s.share], steps
+        self.key = (seed, epoch)
+
+    def __len__(self):
+        return self.steps
+
+    def __getitem__(self, step: int) -> Dict[str, torch.Tensor]:
+        """Give groups (B, c, k, 3), centers, labels, and part, near, weight of the last P clouds."""
+        rng = np.random.default_rng([*self.key, step])
+        rows = [self._draw(source, rng) for source in self.sources]
+        batch = {k: torch.cat([r[k] for r in rows]) for k in ('groups', 'centers', 'labels')}
+        for row in rows:
+            batch.update({k: row[k] for k in ('part', 'near', 'weight') if k in row})
+        return batch
+
+    def _draw(self, source, rng):
+        t = source.tokens
+        index = np.sort(rng.choice(len(t), source.share, replace=False))
+        groups = torch.from_numpy(np.asarray(t.groups[index], np.float32))
+        centers = torch.from_numpy(np.asarray(t.centers[index]))
+        groups, centers = augment(groups, centers, rng)
+        labels = t.labels[index]
+        labels = np.full(len(index), -1) if source.labels is None else source.labels[labels]
+        row = {'groups': groups, 'centers': centers, 'labels': torch.from_numpy(labels)}
+        if source.parts:
+            row['part'] = torch.from_numpy(t.part[index].astype(np.int64))
+            row['near'] = torch.from_numpy(t.near[index].astype(np.int64))
+            row['weight'] = torch.from_numpy(t.weight[index].astype(np.float32))
+        return row
+
+
+def augment(groups: torch.Tensor, centers: torch.Tensor, rng: np.random.Generator,
+            scale: float = 1.25):
+    """
+    Turn about the vertical, mirror and scale each cloud by itself, then back to the unit sphere.
+
+    :param groups: (B, c, k, 3). :param centers: (B, c, 3). :return: both, anew.
+    """
+    batch = len(groups)
+    angle = rng.uniform(0, 2 * np.pi, batch)
+    matrix = np.zeros((batch, 3, 3), np.float32)
+    matrix[:, 0, 0] = matrix[:, 1, 1] = np.cos(angle)
+    matrix[:, 0, 1], matrix[:, 1, 0] = -np.sin(angle), np.sin(angle)
+    matrix[:, 2, 2] = 1
+    stretch = np.exp(rng.uniform(-np.log(scale), np.log(scale), (batch, 1, 3)))
+    stretch[:, 0, 0] *= rng.choice([-1, 1], batch)
+    matrix = torch.from_numpy((matrix * stretch).astype(np.float32))
+    turned = centers @ matrix.transpose(1, 2)
+    size = (turned.norm(dim=-1).amax(1) / centers.norm(dim=-1).amax(1).clamp(min=1e-6))
+    matrix /= size[:, None, None].clamp(min=1e-6)
+    flat = groups.flatten(1, 2) @ matrix.transpose(1, 2)
+    return flat.view_as(groups), centers @ matrix.transpose(1, 2)
+
+
+def loader(sources: List[Source], steps: int, epoch: int, seed: int, workers: int = 0):
+    """Give the loader of an epoch; a batch is made whole by the mixture, so none is collated."""
+    return DataLoader(Mixture(sources, steps, epoch, seed), batch_size=None, num_workers=workers)

@@ -1,0 +1,96 @@
+# Copyright 2026 The foundry_ros developers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""The shapes that training knows: every set is read to upright points with labels."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import List, Optional
+
+import numpy as np
+
+
+class DataError(ValueError):
+    """Data that is missing or not in its published format."""
+
+
+@dataclass(frozen=True)
+class Shapes:
+    """
+    N shapes of n points each, +z up, in the unit sphere.
+
+    ``points`` (N, n, 3) float32, ``labels`` (N,) int64 into ``class_names``; ``parts`` (N, n) int64
+    into ``part_names`` (``category/part``) where the set has parts.
+    """
+
+    points: np.ndarray
+    labels: np.ndarray
+    class_names: List[str]
+    parts: Optional[np.ndarray] = None
+    part_names: Optional[List[str]] = None
+
+    def take(self, index) -> 'Shapes':
+        """Give the shapes at ``index`` only."""
+        parts = None if self.parts is None else self.parts[index]
+        return Shapes(self.points[index], self.labels[index], self.class_names, parts,
+                      self.part_names)
+
+
+def _read(root, relative):
+    path = Path(root) / relative
+    if not path.exists():
+        raise DataError(f'{path} is missing; --data-root should name the folder that holds it')
+    return np.load(path, allow_pickle=False)
+
+
+def modelnet40(root, split: str) -> Shapes:
+    """
+    Read ModelNet40 in its compact form, 1,024 points a shape.
+
+    :param split: ``train`` (the official one less every 20th shape), ``val`` (those), ``test``.
+    """
+    z = _read(root, f'modelnet40/modelnet40_1024_{"test" if split == "test" else "train"}.npz')
+    shapes = Shapes((z['points'] * z['scale']).astype(np.float32), z['labels'].astype(np.int64),
+                    [str(n) for n in z['class_names']])
+    if split == 'test':
+        return shapes
+    held_out = np.arange(len(shapes.labels)) % 20 == 7
+    return shapes.take(held_out if split == 'val' else ~held_out)
+
+
+def infomr(root) -> Shapes:
+    """Read the surface-sampled meshes of 69 classes; which way is up is not known."""
+    z = _read(root, 'infomr/infomr_1024.npz')
+    return Shapes((z['points'] * z['scale']).astype(np.float32), z['labels'].astype(np.int64),
+                  [str(n) for n in z['class_names']])
+
+
+# Words of the part set that name the same thing as a class we have, or that are clipped.
+PSB_CLASSES = {'human': 'person', 'fourleg': 'four_legged', 'mech': 'machine_part'}
+
+
+def labelled_parts(root, split: str) -> Shapes:
+    """
+    Read the Labelled Princeton Segmentation Benchmark, 4,096 points a shape, turned to z up.
+
+    :param split: ``train`` or ``test``.
+    """
+    z = _read(root, 'psb_labeled/psb_labeled_4096.npz')
+    keep = z['is_test'].astype(bool) == (split == 'test')
+    y_up = (z['points'][keep] * z['scale']).astype(np.float32)
+    points = np.stack([y_up[..., 0], -y_up[..., 2], y_up[..., 1]], axis=-1)
+    categories = [str(n).lower() for n in z['category_names']]
+    return Shapes(points, z['category'][keep].astype(np.int64),
+                  [PSB_CLASSES.get(n, n) for n in categories],
+                  z['part'][keep].astype(np.int64), [str(n).lower() for n in z['part_names']])

@@ -1,0 +1,57 @@
+# Copyright 2026 The foundry_ros developers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Tokenizer, positions and encoder together: the teacher, and what a student starts from."""
+
+from dataclasses import dataclass
+from typing import Sequence
+
+import torch
+from torch import nn
+
+from training.models.tokenizer import Tokenizer
+from training.models.transformer import Encoder, Position
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large a backbone is; the defaults are the paper's ViT-S."""
+
+    width: int = 384
+    depth: int = 12
+    heads: int = 6
+    first: Sequence[int] = (128, 256)
+    second: Sequence[int] = (512, 384)
+    drop_path: float = 0.25
+    dropout: float = 0.1
+
+
+class Backbone(nn.Module):
+    """A plain point-cloud transformer on groups of neighbours."""
+
+    def __init__(self, size: Size):
+        super().__init__()
+        self.size = size
+        self.tokenizer = Tokenizer(size.first, size.second, size.width)
+        self.position = Position(size.width)
+        self.encoder = Encoder(size.width, size.depth, size.heads, size.drop_path, size.dropout)
+
+    def forward(self, groups: torch.Tensor, centers: torch.Tensor, norm: bool = True):
+        """Encode all tokens of groups (B, c, k, 3) and centers (B, c, 3): (B, c, width)."""
+        return self.encoder(self.tokenizer(groups), self.position(centers), norm=norm)
+
+
+def pool(tokens: torch.Tensor) -> torch.Tensor:
+    """Summarise tokens (B, c, d) as [max, mean] (B, 2 d), what class heads read."""
+    return torch.cat([tokens.amax(1), tokens.mean(1)], dim=-1)

@@ -1,0 +1,96 @@
+# Copyright 2026 The foundry_ros developers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""The encoder: pre-norm transformer blocks that get the position anew before every block."""
+
+from typing import Optional
+
+import torch
+from torch import nn
+import torch.nn.functional as F
+
+
+class Position(nn.Sequential):
+    """Centres (B, c, 3) to positional embeddings (B, c, width) (Point-JEPA, section 3.3)."""
+
+    def __init__(self, width: int, hidden: int = 128):
+        super().__init__(nn.Linear(3, hidden), nn.GELU(), nn.Linear(hidden, width))
+
+
+class Block(nn.Module):
+    """One pre-norm block: self-attention, then a four times wider MLP, with stochastic depth."""
+
+    def __init__(self, width: int, heads: int, drop_path: float = 0.0, dropout: float = 0.0):
+        super().__init__()
+        self.heads, self.drop_path, self.dropout = heads, drop_path, dropout
+        self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.qkv = nn.Linear(width, 3 * width)
+        self.out = nn.Linear(width, width)
+        self.up, self.down = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
+
+    def forward(self, x: torch.Tensor, mask: Optional[torch.Tensor] = None) -> torch.Tensor:
+        """
+        Transform x (B, n, width).
+
+        :param mask: (B, 1, 1, n) added to the attention logits, or None.
+        """
+        x = x + self._drop(self.attention(self.norm1(x), mask))
+        return x + self._drop(self.down(F.gelu(self.up(self.norm2(x)))))
+
+    def attention(self, x, mask):
+        """Attend among the tokens x (B, n, width)."""
+        batch, count, width = x.shape
+        qkv = self.qkv(x).view(batch, count, 3, self.heads, width // self.heads)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4)
+        x = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        return self.out(x.transpose(1, 2).reshape(batch, count, width))
+
+    def _drop(self, x):
+        x = F.dropout(x, self.dropout, self.training)
+        if not self.training or self.drop_path == 0:
+            return x
+        keep = torch.rand(len(x), 1, 1, device=x.device) >= self.drop_path
+        return x * keep / (1 - self.drop_path)
+
+
+class Encoder(nn.Module):
+    """
+    Blocks and a final norm; stochastic depth grows linearly over the blocks.
+
+    :param width: of the tokens. :param depth: blocks. :param heads: of the attention.
+    """
+
+    def __init__(self, width: int, depth: int, heads: int, drop_path: float = 0.0,
+                 dropout: float = 0.0):
+        super().__init__()
+        rates = torch.linspace(0, drop_path, depth).tolist()
+        self.blocks = nn.ModuleList(Block(width, heads, rate, dropout) for rate in rates)
+        self.norm = nn.LayerNorm(width)
+        self._init(depth)
+
+    def _init(self, depth):
+        """Truncated normal, residual branches rescaled by depth as in GPT-2 (Foundry, Table 6)."""
+        for name, p in self.named_parameters():
+            if name.endswith('weight') and p.dim() == 2:
+                scale = (2 * depth) ** -0.5 if '.out.' in name or '.down.' in name else 1.0
+                nn.init.trunc_normal_(p, std=0.02 * scale)
+            elif name.endswith('bias'):
+                nn.init.zeros_(p)
+
+    def forward(self, x: torch.Tensor, position: Optional[torch.Tensor] = None,
+                mask: Optional[torch.Tensor] = None, norm: bool = True) -> torch.Tensor:
+        """Encode x (B, n, width), adding position (B, n, width) before every block."""
+        for block in self.blocks:
+            x = block(x if position is None else x + position, mask)
+        return self.norm(x) if norm else x

@@ -1,0 +1,96 @@
+# Copyright 2026 The foundry_ros developers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Distillation: the student rebuilds the frozen teacher's tokens, at every budget."""
+
+import random
+
+import torch
+import torch.nn.functional as F
+
+from training.data import sets
+from training.data.mixture import Source, loader
+from training.models.backbone import Backbone
+from training.models.student import Student
+from training.tasks.common import Task, compile_backbone, fit, size_of, weights
+
+
+def make_student(config) -> Student:
+    """Make the student that a configuration describes."""
+    s = config['student']
+    return Student(size_of(config['model']), config['teacher']['width'], s['supertokens'],
+                   s['assignment'], s['positions'], s['encode'])
+
+
+class Distill(Task):
+    """
+    Smooth-L1 between rebuilt and teacher tokens, a budget drawn at random each step.
+
+    The gate learns which tokens are rebuilt well when they are fused: at budgets that fuse all
+    tokens its target is the rank of each token's error, 1 for the best rebuilt.
+    """
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.student = make_student(config)
+        self.teacher = Backbone(size_of(config['teacher'])).eval().requires_grad_(False)
+        self.teacher.load_state_dict(weights(config['pretrained'], 'model.backbone.'))
+        if config['student']['from_teacher']:
+            self.student.backbone.load_state_dict(self.teacher.state_dict())
+        if config['trainer']['compile']:
+            compile_backbone(self.student.backbone)
+            compile_backbone(self.teacher)
+
+    def train_dataloader(self):
+        data = self.config['data']
+        sources = [Source(sets.tokens(name, data), share) for name, share in data['mix'].items()]
+        return loader(sources, data['steps'], self.current_epoch, self.config['seed'],
+                      data['workers'])
+
+    def training_step(self, batch, index):
+        groups, centers = batch['groups'], batch['centers']
+        self.teacher.eval()
+        with torch.no_grad():
+            wanted = teacher_tokens(self.teacher, groups, centers)
+        budgets = self.config['student']['budgets']
+        budget = random.Random(f'{self.config["seed"]} {self.global_step}').choice(budgets)
+        rebuilt = self.student(groups, centers, budget)
+        error = F.smooth_l1_loss(rebuilt.tokens.float(), wanted, reduction='none').mean(-1)
+        loss = error.mean()
+        self.log_dict({'loss': loss, f'loss_{budget}': loss}, prog_bar=False)
+        if budget <= self.student.supertokens.count:
+            loss = loss + gate_loss(rebuilt.fusable, error)
+        return loss
+
+
+def teacher_tokens(teacher: Backbone, groups, centers) -> torch.Tensor:
+    """Give the teacher's last-layer tokens (B, c, d), normalised without affine, float32."""
+    y = teacher(groups, centers, norm=False).float()
+    return F.layer_norm(y, y.shape[-1:])
+
+
+def gate_loss(fusable: torch.Tensor, error: torch.Tensor) -> torch.Tensor:
+    """
+    Teach the gate the rank of each token's error when fused.
+
+    :param fusable: (B, c) of the gate. :param error: (B, c).
+    """
+    rank = error.detach().argsort(1).argsort(1).float()
+    target = 1 - rank / (error.shape[1] - 1)
+    return F.binary_cross_entropy(fusable.clamp(1e-6, 1 - 1e-6), target)
+
+
+def run(config, resume=False):
+    """Distill a student; its weights are under ``student.`` of the checkpoint."""
+    return fit(Distill(config), resume)

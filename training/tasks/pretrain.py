@@ -1,0 +1,55 @@
+# Copyright 2026 The foundry_ros developers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Self-supervised pretraining of the teacher with Point-JEPA."""
+
+from training.data import sets
+from training.data.mixture import Source, loader
+from training.models.backbone import Backbone
+from training.models.jepa import PointJepa
+from training.tasks.common import Task, compile_backbone, fit, size_of
+
+
+class Pretrain(Task):
+    """Point-JEPA with its slow teacher (Point-JEPA, sections 3.4 to 3.8)."""
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.model = PointJepa(Backbone(size_of(config['model'])), config['predictor'])
+        if config['trainer']['compile']:
+            compile_backbone(self.model.backbone)
+            for block in [*self.model.teacher.blocks, *self.model.predictor.encoder.blocks]:
+                block.compile()
+
+    def train_dataloader(self):
+        data = self.config['data']
+        sources = [Source(sets.tokens(name, data), share) for name, share in data['mix'].items()]
+        return loader(sources, data['steps'], self.current_epoch, self.config['seed'],
+                      data['workers'])
+
+    def training_step(self, batch, _):
+        loss, predicted, wanted = self.model(batch['groups'], batch['centers'])
+        self.log_dict({'loss': loss, 'spread_predicted': predicted, 'spread_wanted': wanted},
+                      prog_bar=True)
+        return loss
+
+    def on_train_batch_end(self, *_):
+        low, high = self.config['tau']
+        progress = self.global_step / self.trainer.estimated_stepping_batches
+        self.model.update_teacher(low + (high - low) * progress)
+
+
+def run(config, resume=False):
+    """Pretrain a teacher; its weights are under ``model.backbone.`` of the checkpoint."""
+    return fit(Pretrain(config), resume)
