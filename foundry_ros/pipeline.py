@@ -17,11 +17,22 @@
 
 from dataclasses import dataclass
 import time
-from typing import Dict, Mapping, Optional, Tuple
+from typing import Dict, Mapping, Optional, Tuple, TYPE_CHECKING
 
 from foundry_ros.boxes import Box
-from foundry_ros.objects import Scene
+from foundry_ros.budget import BudgetController
+from foundry_ros.config import Params
+from foundry_ros.crop import region, up_vector
+from foundry_ros.load import Load, LoadMonitor
+from foundry_ros.names import best, class_scores, name_parts, NO_PART
+from foundry_ros.objects import find_objects, Scene
+from foundry_ros.student import Student
+from foundry_ros.tokens import normalise, tokenise
+from foundry_ros.tracks import Tracker
 import numpy as np
+
+if TYPE_CHECKING:
+    from foundry_ros.cloud import Cloud
 
 
 @dataclass(frozen=True)
@@ -63,3 +74,92 @@ class Frame:
     latency_ms: Dict[str, float]
     detections: Tuple[Detection, ...]
     scene: Scene
+
+
+class Pipeline:
+    """
+    Clouds in, named objects and parts out, one at a time and in order.
+
+    ``params`` may be replaced at any time and holds from the next cloud on; ``controller`` is
+    told of clouds that were dropped with ``controller.arrived(stamp)``.
+    """
+
+    def __init__(self, params: Params, student: Student, load: Optional[LoadMonitor] = None):
+        """
+        Warm the student.
+
+        :param load: the load of this machine if the budget shall heed it; without, only the
+            time that clouds take counts.
+        """
+        self.params = params
+        self.student = student
+        self.load = load
+        self.controller = BudgetController(student.warm())
+        self.tracker = Tracker()
+
+    def process(self, cloud: 'Cloud', up: Optional[np.ndarray] = None) -> Frame:
+        """
+        Find and name the objects of a cloud.
+
+        :param up: (3,) which way is up in the cloud's frame where the caller knows (gravity by
+            tf); ``crop.up`` goes before it, the support surface's normal after it.
+        """
+        params, lap = self.params, _Laps()
+        self.controller.arrived(cloud.stamp)
+        mask = region(cloud.xyz, params.crop)
+        known_up = up_vector(params.crop.up)
+        lap('crop')
+        scene = find_objects(cloud.xyz, mask, cloud.height, cloud.width, params.objects,
+                             up if known_up is None else known_up, cloud.rgb)
+        lap('segment')
+        budget = self._budget(len(scene.objects), params)
+        shapes = [normalise(cloud.xyz[crop.indices], crop.up)[0] for crop in scene.objects]
+        tokens = tokenise(shapes)
+        lap('tokens')
+        prediction = self.student(tokens.groups, tokens.centers, budget)
+        lap('student')
+        boxes = [crop.box for crop in scene.objects]
+        edges = np.array([box.size.max() for box in boxes])
+        scores = class_scores(prediction.class_logits, edges, self.student.bundle,
+                              params.model.use_size)
+        ids, scores = self.tracker.update(boxes, scores, params.tracks)
+        detections = tuple(
+            self._detection(*each, params) for each in
+            zip(ids, scene.objects, scores, prediction.part_logits, tokens.centers, shapes))
+        latency = lap.total()
+        self.controller.observe(budget, len(detections), latency)
+        return Frame(cloud.stamp, cloud.frame_id, budget, latency, detections, scene)
+
+    def _budget(self, objects, params):
+        """Give the fixed budget, or let the controller choose."""
+        if params.token_budget:
+            return params.token_budget
+        load = self.load.read() if self.load else Load()
+        return self.controller.choose(objects, params.budget, load)
+
+    def _detection(self, track, crop, scores, part_logits, centers, shape, params):
+        """Name an object and its parts."""
+        bundle = self.student.bundle
+        label, score, alternatives = best(scores, bundle.classes, params.model.score_threshold,
+                                          params.output.alternatives)
+        parts, part_scores = name_parts(label, part_logits, centers, shape, bundle)
+        names = {int(i): bundle.parts[i] for i in np.unique(parts) if i != NO_PART}
+        return Detection(track, label, score, alternatives, crop.box, crop.indices, parts,
+                         part_scores, names)
+
+
+class _Laps:
+    """Times the stages: call it with a stage's name when the stage is over."""
+
+    def __init__(self):
+        self._start = self._last = time.perf_counter()
+        self._ms = {}
+
+    def __call__(self, stage):
+        now = time.perf_counter()
+        self._ms[stage] = (now - self._last) * 1e3
+        self._last = now
+
+    def total(self):
+        """Give all stages and ``total``, in milliseconds."""
+        return {**self._ms, 'total': (time.perf_counter() - self._start) * 1e3}
