@@ -17,10 +17,11 @@
 
 from dataclasses import dataclass
 import time
-from typing import Dict, Mapping, Optional, Tuple, TYPE_CHECKING
+from typing import Dict, Mapping, Optional, Tuple
 
 from foundry_ros.boxes import Box
 from foundry_ros.budget import BudgetController
+from foundry_ros.cloud import Cloud
 from foundry_ros.config import Params
 from foundry_ros.crop import region, up_vector
 from foundry_ros.load import Load, LoadMonitor
@@ -30,9 +31,6 @@ from foundry_ros.student import Student
 from foundry_ros.tokens import normalise, tokenise
 from foundry_ros.tracks import Tracker
 import numpy as np
-
-if TYPE_CHECKING:
-    from foundry_ros.cloud import Cloud
 
 
 @dataclass(frozen=True)
@@ -97,7 +95,7 @@ class Pipeline:
         self.controller = BudgetController(student.warm())
         self.tracker = Tracker()
 
-    def process(self, cloud: 'Cloud', up: Optional[np.ndarray] = None) -> Frame:
+    def process(self, cloud: Cloud, up: Optional[np.ndarray] = None) -> Frame:
         """
         Find and name the objects of a cloud.
 
