@@ -24,6 +24,10 @@ from training.data.shapes import DataError
 VERBS = {
     'pretrain': 'train a teacher without labels (Point-JEPA)',
     'distill': 'distill a student from a teacher, for every budget',
+    'finetune': 'train the heads for classes and parts, and the student with them',
+    'export': 'write a fine-tuned student as a model bundle for the robot',
+    'evaluate': 'measure the exported bundle at every budget and fill its manifest',
+    'probe': 'show what pretraining is worth: a linear probe against random weights',
 }
 
 
@@ -42,7 +46,8 @@ def main(arguments=None) -> int:
         config = configuration.load(asked.config, asked.overrides)
         if asked.data_root:
             config['data']['root'] = asked.data_root
-        task = importlib.import_module(f'training.tasks.{asked.verb.replace("-", "_")}')
+        package = 'training' if asked.verb == 'export' else 'training.tasks'
+        task = importlib.import_module(f'{package}.{asked.verb}')
         task.run(config, resume=asked.resume)
     except (configuration.ConfigError, DataError, FileNotFoundError) as error:
         print(f'error: {error}', file=sys.stderr)

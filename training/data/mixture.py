@@ -32,14 +32,14 @@ class Source:
     :param share: clouds of it in a batch.
     :param labels: (its classes,) -> label in training; -1 is unlabelled, -2 is none of the classes.
     :param parts: true where its parts are trained.
-    :param turn: ``yaw``, or ``any`` where which way is up is not known.
+    :param rows: the clouds that may be drawn, None for all.
     """
 
     tokens: TokenSet
     share: int
     labels: Optional[np.ndarray] = None
     parts: bool = False
-    turn: str = 'yaw'
+    rows: Optional[np.ndarray] = None
 
 
 class Mixture(Dataset):
@@ -63,7 +63,8 @@ class Mixture(Dataset):
 
     def _draw(self, source, rng):
         t = source.tokens
-        index = np.sort(rng.choice(len(t), source.share, replace=False))
+        rows = np.arange(len(t)) if source.rows is None else source.rows
+        index = np.sort(rng.choice(rows, source.share, replace=len(rows) < source.share))
         groups = torch.from_numpy(np.asarray(t.groups[index], np.float32))
         centers = torch.from_numpy(np.asarray(t.centers[index]))
         groups, centers = augment(groups, centers, rng)

@@ -33,6 +33,8 @@ def read(name: str, root) -> Shapes:
         return shapes.labelled_parts(root, split)
     if name == 'infomr':
         return shapes.infomr(root)
+    if name == 'simulated':
+        return shapes.simulated()
     raise DataError(f'there is no set called {name!r}')
 
 

@@ -94,3 +94,20 @@ def labelled_parts(root, split: str) -> Shapes:
     return Shapes(points, z['category'][keep].astype(np.int64),
                   [PSB_CLASSES.get(n, n) for n in categories],
                   z['part'][keep].astype(np.int64), [str(n).lower() for n in z['part_names']])
+
+
+SIMULATED = {'box': 400, 'can': 400}  # shapes of each class; seeds below those of the demo
+
+
+def simulated(points: int = 2048) -> Shapes:
+    """Draw procedural shapes of classes that no set has and every table has."""
+    from foundry_ros import shapes as procedural
+    names, clouds, labels = list(SIMULATED), [], []
+    for label, name in enumerate(names):
+        for seed in range(SIMULATED[name]):
+            rng = np.random.default_rng([seed, label])
+            cloud, _ = procedural.sample_object(name, rng).sample(points, rng)
+            cloud = cloud - cloud.mean(axis=0)
+            clouds.append(cloud / np.linalg.norm(cloud, axis=1).max())
+            labels.append(label)
+    return Shapes(np.float32(clouds), np.array(labels), names)
