@@ -1,0 +1,188 @@
+# Copyright 2026 The foundry_ros developers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""
+``bench``: how good and how fast this is, measured here.
+
+The table for people goes to stderr, the same as JSON to stdout (or to ``--output``). Budgets are
+timed in turns, round by round, so that whatever else runs on the machine slows all of them alike
+and their ratios hold.
+"""
+
+import argparse
+from itertools import islice
+import json
+import platform
+import sys
+import time
+from typing import Any, Dict, Iterable
+
+from foundry_ros import config
+from foundry_ros.bench_objects import format_table, run as bench_objects
+from foundry_ros.bundle import default_bundle, load_bundle
+from foundry_ros.cloud import Cloud
+from foundry_ros.output import write_file
+from foundry_ros.pipeline import Pipeline
+from foundry_ros.student import Student
+from foundry_ros.summary import STAGES
+from foundry_ros.tokens import GROUPS, NEIGHBOURS
+import numpy as np
+import onnxruntime
+
+BATCHES = (1, 8)
+
+
+def add_arguments(parser: argparse.ArgumentParser):
+    """Declare the options."""
+    parser.add_argument('--frames', metavar='DIR', help='labelled frames of a depth camera '
+                        '(mosd_depth_label.npz): measures how well objects are found')
+    parser.add_argument('--recording', metavar='PATH',
+                        help='recording whose frames are timed (default: a simulated one)')
+    parser.add_argument('--topic', metavar='T', help='PointCloud2 topic of --recording')
+    parser.add_argument('--clouds', metavar='N', type=int, default=20,
+                        help='at most so many clouds are timed (default: 20)')
+    parser.add_argument('--model', metavar='DIR', help='model bundle (default: the shipped one)')
+    parser.add_argument('--params', metavar='FILE.yaml', help='parameters, as for the node')
+    parser.add_argument('--threads', metavar='N', type=int, default=1,
+                        help='threads of the student (default: 1)')
+    parser.add_argument('--repeat', metavar='N', type=int, default=20,
+                        help='rounds that each budget is timed (default: 20)')
+    parser.add_argument('--output', metavar='FILE.json', help='write the JSON there')
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure; return 0."""
+    student = Student(load_bundle(args.model or default_bundle()), threads=args.threads)
+    params = config.load(args.params) if args.params else config.Params()
+    result: Dict[str, Any] = {'machine': machine(), 'model': student.bundle.name}
+    if args.frames:
+        result['objects'] = bench_objects(args.frames, params=params.objects)
+        _tell('Objects on labelled frames\n' + format_table(result['objects']))
+    result['student'] = student_speed(student, args.repeat)
+    _tell(_student_table(result['student']))
+    result['frame'] = frame_speed(list(islice(_clouds(args), args.clouds)), student, params)
+    _tell(_frame_table(result['frame']))
+    text = json.dumps(result, indent=1)
+    if args.output:
+        write_file(args.output, text.encode() + b'\n')
+    else:
+        print(text)
+    return 0
+
+
+def _tell(text):
+    print(text + '\n', file=sys.stderr)
+
+
+def machine() -> Dict[str, Any]:
+    """Describe what was measured on."""
+    return {'processor': _processor(), 'system': platform.system(), 'python':
+            platform.python_version(), 'numpy': np.__version__,
+            'onnxruntime': onnxruntime.__version__}
+
+
+def _processor() -> str:
+    """Name the processor."""
+    try:
+        with open('/proc/cpuinfo', encoding='utf-8') as stream:
+            names = [line.partition(':')[2].strip() for line in stream if 'model name' in line]
+    except OSError:
+        names = []
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def student_speed(student: Student, repeat: int) -> Dict[str, Any]:
+    """
+    Time the student at each budget.
+
+    :param repeat: rounds; in each all budgets take their turn.
+    :return: ``threads``, ``provider`` and ``budgets``: budget -> ``batch_1`` and ``batch_8``,
+        milliseconds an object, median, and ``speedup_1``, ``speedup_8`` over all tokens in the
+        same round, median.
+    """
+    rng = np.random.default_rng(0)
+    menu = student.bundle.token_budgets
+    rows: Dict[int, Dict[str, float]] = {budget: {} for budget in menu}
+    student.warm()
+    for batch in BATCHES:
+        groups = rng.normal(0, 0.1, (batch, GROUPS, NEIGHBOURS, 3)).astype(np.float32)
+        centers = rng.normal(0, 0.5, (batch, GROUPS, 3)).astype(np.float32)
+        times = np.zeros((repeat, len(menu)))
+        for i in range(repeat):
+            for j, budget in enumerate(menu):
+                start = time.perf_counter()
+                student(groups, centers, budget)
+                times[i, j] = (time.perf_counter() - start) * 1e3 / batch
+        for j, budget in enumerate(menu):
+            rows[budget][f'batch_{batch}'] = round(float(np.median(times[:, j])), 4)
+            rows[budget][f'speedup_{batch}'] = round(
+                float(np.median(times[:, -1] / times[:, j])), 3)
+    return {'threads': student.threads, 'provider': student.providers[0],
+            'budgets': {str(budget): row for budget, row in rows.items()}}
+
+
+def frame_speed(clouds: Iterable[Cloud], student: Student, params: config.Params
+                ) -> Dict[str, Any]:
+    """
+    Time whole frames at the smallest and at the largest budget, cloud by cloud.
+
+    :return: ``clouds``, ``points`` and ``objects`` (medians a cloud) and ``latency_ms``: budget
+        -> stage -> median.
+    """
+    budgets = (student.bundle.token_budgets[0], student.bundle.token_budgets[-1])
+    pipelines = {b: Pipeline(config.update(params, {'token_budget': b}), student)
+                 for b in budgets}
+    frames = {b: [] for b in budgets}
+    points = []
+    for number, cloud in enumerate(clouds):
+        points.append(len(cloud.xyz))
+        for budget, pipeline in pipelines.items():
+            if number == 0:
+                pipeline.process(cloud)  # the first time pays for memory that is then there
+            frames[budget].append(pipeline.process(cloud))
+    if not points:
+        return {'clouds': 0}
+    largest = frames[budgets[-1]]
+    return {'clouds': len(points), 'points': int(np.median(points)),
+            'objects': float(np.median([len(f.detections) for f in largest])),
+            'latency_ms': {str(b): {s: round(float(np.median([f.latency_ms[s] for f in fs])), 3)
+                                    for s in STAGES} for b, fs in frames.items()}}
+
+
+def _clouds(args):
+    """Give the clouds to time."""
+    if args.recording:
+        from foundry_ros.recording import open_recording
+        with open_recording(args.recording, args.topic) as recording:
+            yield from recording
+
+
+def _student_table(result) -> str:
+    lines = [f'Student, {result["threads"]} threads, {result["provider"]}: ms an object, and how '
+             'many times as fast as with all tokens',
+             f'{"tokens":>8}' + ''.join(f'{f"batch {b}":>12}{"":>8}' for b in BATCHES)]
+    for budget, row in result['budgets'].items():
+        cells = (f'{row[f"batch_{b}"]:12.2f}{row[f"speedup_{b}"]:7.2f}x' for b in BATCHES)
+        lines.append(f'{budget:>8}' + ''.join(cells))
+    return '\n'.join(lines)
+
+
+def _frame_table(result) -> str:
+    if not result['clouds']:
+        return 'Whole frames: no recording was given'
+    lines = [f'Whole frames: median ms of {result["clouds"]} clouds of {result["points"]} points '
+             f'with {result["objects"]:.0f} objects',
+             f'{"tokens":>8}' + ''.join(f'{stage:>10}' for stage in STAGES)]
+    for budget, row in result['latency_ms'].items():
+        lines.append(f'{budget:>8}' + ''.join(f'{row[stage]:10.1f}' for stage in STAGES))
+    return '\n'.join(lines)
