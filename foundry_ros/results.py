@@ -16,7 +16,7 @@
 What the node publishes and a replay records, as plain values in the form of the messages.
 
 Every function returns nested dicts, lists and numbers with the names of the message's fields, so
-that the node and :mod:`foundry_ros.detections` fill their own message classes with the same
+that the node and :mod:`foundry_ros.detection_writer` fill their own message classes with the same
 content.
 """
 

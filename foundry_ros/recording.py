@@ -1,0 +1,255 @@
+# Copyright 2026 The foundry_ros developers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""
+Recordings of point clouds, read lazily: bags of ROS 1 and 2, .pcd and .ply files.
+
+Bags are read by the package rosbags, which needs no ROS; it is imported only here and only when
+a bag is opened.
+"""
+
+import difflib
+import os
+from pathlib import Path
+import re
+from typing import Dict, Iterator, List, Optional, Tuple
+
+from foundry_ros.cloud import Cloud, CloudError, from_array, from_message
+from foundry_ros.detection_writer import DetectionWriter
+from foundry_ros.pcd import read_pcd
+from foundry_ros.ply import read_ply
+
+__all__ = ['DetectionWriter', 'open_recording', 'Recording', 'RecordingError']
+
+POINT_CLOUD = 'sensor_msgs/msg/PointCloud2'
+BAGS = ('.mcap', '.db3', '.bag')
+FILES = {'.pcd': read_pcd, '.ply': read_ply}
+# Files carry neither: they get this frame, and a series of them these times.
+FILE_FRAME = 'cloud'
+FILE_PERIOD = 100_000_000
+
+
+class RecordingError(ValueError):
+    """A recording that cannot be read, in one line that says what to do."""
+
+
+class Recording:
+    """
+    The clouds of a recording, in order of time; a context manager.
+
+    ``topic`` is where they come from (empty for files), ``topics`` maps every topic to its type,
+    ``notice`` is a line that people should see (which topic was chosen among several), or empty.
+    """
+
+    def __init__(self, path: Path):
+        """Keep the path, for error messages."""
+        self.path = path
+        self.topic = ''
+        self.topics: Dict[str, str] = {}
+        self.notice = ''
+
+    def __len__(self) -> int:
+        """Count the clouds."""
+        raise NotImplementedError
+
+    def __iter__(self) -> Iterator[Cloud]:
+        """Read one cloud after the other; RecordingError where one cannot be read."""
+        raise NotImplementedError
+
+    def __enter__(self) -> 'Recording':
+        """Read from here on."""
+        return self
+
+    def __exit__(self, *_) -> None:
+        """Close the recording."""
+
+
+def open_recording(path, topic: Optional[str] = None) -> Recording:
+    """
+    Open a recording by its kind.
+
+    :param path: rosbag2 folder, .mcap or .db3 file, ROS 1 .bag, .pcd or .ply file, or a folder
+        of such files (in the order of the numbers in their names).
+    :param topic: PointCloud2 topic of a bag; None = the one with most clouds.
+    :raises RecordingError: it is not there, of another kind, damaged, or without clouds.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise RecordingError(f'there is no recording {path}')
+    if path.is_dir() and not (path / 'metadata.yaml').exists():
+        return _open_folder(path, topic)
+    suffix = path.suffix.lower()
+    if path.is_dir() or suffix in BAGS:
+        return BagRecording(path, topic)
+    if suffix in FILES:
+        return FileRecording(path, [path], topic)
+    raise RecordingError(f'{path} is no recording: a rosbag2 folder, .mcap, .db3, .bag, .pcd or '
+                         '.ply is expected')
+
+
+def _open_folder(path, topic):
+    """Open a folder of files, or the only bag in one that was never closed."""
+    try:
+        inside = sorted(path.iterdir(), key=_natural)
+    except OSError as error:
+        raise RecordingError(f'cannot read {path}: {error.strerror}') from None
+    clouds = [file for file in inside if file.suffix.lower() in FILES]
+    bags = [file for file in inside if file.suffix.lower() in BAGS]
+    if len(bags) == 1:
+        return BagRecording(bags[0], topic)
+    if clouds and not bags:
+        return FileRecording(path, clouds, topic)
+    found = f'{len(bags)} bags but no metadata.yaml' if bags else 'no bag, .pcd or .ply file'
+    advice = 'name one of them, or run: ros2 bag reindex' if bags else 'name another folder'
+    raise RecordingError(f'{path} holds {found}: {advice}')
+
+
+def _natural(path) -> List:
+    """Sort frame_2 before frame_10."""
+    return [int(word) if word.isdigit() else word for word in re.split(r'(\d+)', path.name)]
+
+
+class FileRecording(Recording):
+    """Clouds from files, a tenth of a second apart."""
+
+    def __init__(self, path: Path, files: List[Path], topic: Optional[str]):
+        """Keep the names; the files are opened one by one."""
+        super().__init__(path)
+        if topic:
+            raise RecordingError(f'{path} has no topics: leave --topic out')
+        self.files = files
+
+    def __len__(self) -> int:
+        """Count the files."""
+        return len(self.files)
+
+    def __iter__(self) -> Iterator[Cloud]:
+        """Read one file after the other."""
+        for i, file in enumerate(self.files):
+            try:
+                array = FILES[file.suffix.lower()](file.read_bytes())
+                cloud = from_array(array, FILE_FRAME, i * FILE_PERIOD)
+            except (CloudError, OSError) as error:
+                raise RecordingError(f'cannot read {file}: {_reason(error)}') from None
+            yield cloud
+
+
+class BagRecording(Recording):
+    """Clouds of one topic of a bag."""
+
+    def __init__(self, path: Path, topic: Optional[str]):
+        """Open the bag and choose the topic."""
+        super().__init__(path)
+        self._reader, self._deserialise = _open_bag(path)
+        try:
+            connections = self._reader.connections
+            self.topics = {c.topic: c.msgtype for c in connections}
+            self.topic, self.notice = _choose(path, connections, topic)
+        except BaseException:
+            self._reader.close()
+            raise
+        self._connections = [c for c in connections
+                             if (c.topic, c.msgtype) == (self.topic, POINT_CLOUD)]
+
+    def __len__(self) -> int:
+        """Count the clouds that the bag's index declares."""
+        return sum(c.msgcount for c in self._connections)
+
+    def __iter__(self) -> Iterator[Cloud]:
+        """Read one message after the other."""
+        messages = self._messages()
+        count = 0
+        for count, message in enumerate(messages, 1):
+            try:
+                yield from_message(message)
+            except CloudError as error:
+                raise RecordingError(f'{self.path}, {self.topic}, cloud {count}: {error}'
+                                     ) from None
+        if count < len(self):
+            raise RecordingError(f'{self.path} is damaged: {count} of {len(self)} clouds of '
+                                 f'{self.topic} are in it; {_repair(self.path)}')
+
+    def _messages(self):
+        try:
+            for _, _, raw in self._reader.messages(connections=self._connections):
+                yield self._deserialise(memoryview(raw), POINT_CLOUD)
+        except Exception as error:  # a parser meets damaged bytes: it may raise anything
+            raise _damaged(self.path, error) from None
+
+    def __exit__(self, *_) -> None:
+        """Close the bag."""
+        self._reader.close()
+
+
+def _open_bag(path) -> Tuple:
+    """Return rosbags' reader, open, and the function that deserialises its messages."""
+    try:
+        from rosbags import rosbag1, rosbag2
+        from rosbags.typesys import get_typestore, Stores
+    except ImportError:
+        raise RecordingError('bags are read by the package rosbags, which is not installed: '
+                             "pip install 'foundry_ros[replay]'") from None
+    old = path.suffix.lower() == '.bag' and path.is_file()
+    try:
+        reader = rosbag1.Reader(path) if old else rosbag2.Reader(path)
+        reader.open()
+    except Exception as error:  # a parser meets damaged bytes: it may raise anything
+        raise _damaged(path, error) from None
+    store = get_typestore(Stores.ROS1_NOETIC if old else Stores.ROS2_HUMBLE)
+    return reader, store.deserialize_ros1 if old else store.deserialize_cdr
+
+
+def _choose(path, connections, wanted) -> Tuple[str, str]:
+    """Return the topic to read and, where others could have been meant, a line that says so."""
+    counts: Dict[str, int] = {}
+    for connection in connections:
+        if connection.msgtype == POINT_CLOUD:
+            counts[connection.topic] = counts.get(connection.topic, 0) + connection.msgcount
+    types = {c.topic: c.msgtype for c in connections}
+    if not counts:
+        there = ', '.join(f'{name} ({types[name]})' for name in sorted(types)) or 'none'
+        raise RecordingError(f'{path} holds no PointCloud2; its topics: {there}')
+    listed = ', '.join(f'{name} ({n} clouds)' for name, n in sorted(counts.items()))
+    if wanted and wanted not in counts:
+        what = (f'{wanted} in {path} holds {types[wanted]}, no PointCloud2' if wanted in types
+                else f'{path} has no topic {wanted}')
+        near = difflib.get_close_matches(wanted, counts, 1)
+        hint = f'; did you mean {near[0]}?' if near else ''
+        raise RecordingError(f'{what}{hint} Its PointCloud2 topics: {listed}' if hint else
+                             f'{what}; its PointCloud2 topics: {listed}')
+    topic = wanted or max(sorted(counts), key=counts.get)
+    if not counts[topic]:
+        raise RecordingError(f'no cloud was recorded on {topic} in {path}')
+    if wanted or len(counts) == 1:
+        return topic, ''
+    return topic, f'reading {topic}; --topic chooses another of: {listed}'
+
+
+def _damaged(path, error) -> RecordingError:
+    """Say in one line why a bag cannot be read and what may help."""
+    if isinstance(error, OSError) and error.strerror:
+        return RecordingError(f'cannot read {path}: {error.strerror}')
+    return RecordingError(f'{path} is damaged or cut short ({_reason(error)}): {_repair(path)}')
+
+
+def _reason(error) -> str:
+    """Put what an exception says on one line of bearable length."""
+    text = error.strerror if isinstance(error, OSError) else str(error)
+    return ' '.join((text or type(error).__name__).split()).rstrip('.')[:200]
+
+
+def _repair(path) -> str:
+    """Name the tool that saves what can be saved."""
+    tools = {'.mcap': f'mcap recover {path} -o recovered.mcap', '.bag': f'rosbag reindex {path}'}
+    return f'try: {tools.get(path.suffix.lower(), f"ros2 bag reindex {os.fspath(path)}")}'
