@@ -1,0 +1,80 @@
+# Copyright 2026 The foundry_ros developers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""The student: budgets, batches, providers."""
+
+from foundry_ros.bundle import BundleError, load_bundle
+from foundry_ros.student import Student
+from mock_bundle import make_bundle
+import numpy as np
+import pytest
+
+
+@pytest.fixture(scope='module')
+def bundle(tmp_path_factory):
+    """Give a bundle with random weights."""
+    return load_bundle(make_bundle(tmp_path_factory.mktemp('bundle')))
+
+
+def tokens(batch):
+    """Give the tokens of random objects."""
+    rng = np.random.default_rng(batch)
+    return (rng.normal(size=(batch, 64, 32, 3)).astype(np.float32),
+            rng.normal(size=(batch, 64, 3)).astype(np.float32))
+
+
+def test_shapes_with_and_without_objects(bundle):
+    """No objects is a batch like any other."""
+    student = Student(bundle, threads=1)
+    for batch in (0, 1, 5):
+        prediction = student(*tokens(batch), 16)
+        assert prediction.features.shape[0] == batch
+        assert prediction.class_logits.shape == (batch, 4)
+        assert prediction.part_logits.shape == (batch, 64, 5)
+        assert prediction.class_logits.dtype == np.float32
+
+
+def test_batches_do_not_change_the_answer(bundle):
+    """Seven objects in batches of three are the same seven objects."""
+    groups, centers = tokens(7)
+    whole = Student(bundle, threads=1, max_batch=32)(groups, centers, 8)
+    split = Student(bundle, threads=1, max_batch=3)(groups, centers, 8)
+    np.testing.assert_allclose(split.class_logits, whole.class_logits, rtol=1e-5)
+    np.testing.assert_allclose(split.part_logits, whole.part_logits, rtol=1e-5)
+
+
+def test_budget_reaches_the_model(bundle):
+    """Another budget gives another answer; one that is not in the menu gives the menu."""
+    student = Student(bundle, threads=1)
+    logits = [student(*tokens(2), budget).class_logits for budget in bundle.token_budgets]
+    assert all(np.abs(a - b).max() > 1e-4 for a, b in zip(logits, logits[1:]))
+    with pytest.raises(ValueError, match='7 is not in the menu: 1, 2, 4, 8, 16, 32, 64'):
+        student(*tokens(1), 7)
+
+
+def test_warm_times_the_whole_menu(bundle):
+    """Each budget has its time."""
+    times = Student(bundle, threads=1).warm()
+    assert list(times) == list(bundle.token_budgets)
+    assert min(times.values()) > 0
+
+
+def test_no_silent_fallback(bundle, caplog):
+    """A provider that is not there is an error, or a warning where another one was allowed."""
+    with pytest.raises(BundleError, match='NoSuchProvider cannot be used'):
+        Student(bundle, providers=['NoSuchProvider'], threads=1)
+    with caplog.at_level('WARNING'):
+        student = Student(bundle, ['NoSuchProvider', 'CPUExecutionProvider'], threads=1)
+    assert student.providers_asked == ('NoSuchProvider', 'CPUExecutionProvider')
+    assert student.providers == ('CPUExecutionProvider',)
+    assert 'NoSuchProvider is not available' in caplog.text
