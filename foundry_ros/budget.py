@@ -159,14 +159,16 @@ class BudgetController:
         menu = [b for b in self.model.budgets if params.min <= b <= params.max]
         menu = menu or [min(self.model.budgets, key=lambda b: abs(b - params.max))]
         deadline = params.target_latency_ms or self.period_ms
-        load = load if now - self._changed_at >= SETTLE else Load()
+        settled = load.cpu is None or now - self._changed_at >= SETTLE
+        load = load if settled else Load()
         fitting = [b for b in menu if self._fits(b, objects, deadline, load, params, KEEP, 0.0)]
         wanted = max(fitting) if fitting else self._cheapest(menu, objects)
         if self.budget not in menu:
             self._change(wanted, now)
         elif wanted < self.budget:
             self._lower(wanted, now, params)
-        elif wanted > self.budget and now - self._changed_at >= params.dwell_s * self._patience:
+        elif (wanted > self.budget and settled
+                and now - self._changed_at >= params.dwell_s * self._patience):
             upper = menu[menu.index(self.budget) + 1]
             if self._fits(upper, max(self._counts), deadline, load, params, RAISE, LOAD_GAP):
                 self._raised_at = now

@@ -78,6 +78,8 @@ def run(args: argparse.Namespace) -> int:
     student = load_student(args.model or params.model.path, params.model)
     pipeline = Pipeline(params, student)
     with open_recording(args.recording, args.topic) as recording:
+        if recording.notice:
+            print(f'foundry_ros: {recording.notice}', file=sys.stderr)
         output = args.output or f'{Path(args.recording).resolve().stem}_objects'
         with OutputFolder(output) as folder:
             frames, interrupted = _frames(recording, pipeline, folder, args)
@@ -113,7 +115,8 @@ def load_student(path: str, params: config.ModelParams) -> Student:
 def _frames(recording, pipeline, folder, args):
     """Work through the clouds; give the entries of those done, and whether Ctrl-C came."""
     frames = []
-    with DetectionWriter(folder.staging, pipeline.student.bundle) as writer:
+    threshold = pipeline.params.model.score_threshold
+    with DetectionWriter(folder.staging, pipeline.student.bundle, threshold) as writer:
         with _Interrupt() as interrupt:
             for cloud in _progress(recording, args.every):
                 frame = pipeline.process(cloud)

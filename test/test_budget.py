@@ -1,0 +1,169 @@
+# Copyright 2026 The foundry_ros developers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""The controller on an imagined machine: on time, as many tokens as fit, and calm."""
+
+from foundry_ros.budget import BudgetController, LatencyModel
+from foundry_ros.config import BudgetParams
+from foundry_ros.load import Load
+import numpy as np
+import pytest
+
+MENU = (1, 2, 4, 8, 16, 32, 64)
+STUDENT_MS = {budget: 2.0 + 0.125 * budget for budget in MENU}  # 10 ms for 64 tokens
+
+
+class World:
+    """A machine that takes its time, and clouds that come ten times a second."""
+
+    def __init__(self, fixed=10.0, tokens=1.0, noise=0.0, params=None, seed=0):
+        """Start at second 0."""
+        self.now, self.slowdown = 0.0, 1.0
+        self.fixed, self.tokens, self.noise = fixed, tokens, noise
+        self.params = params or BudgetParams()
+        self.controller = BudgetController(STUDENT_MS, clock=lambda: self.now)
+        self.rng = np.random.default_rng(seed)
+
+    def cloud(self, objects, load=Load()):
+        """Work on one cloud; give its budget and the time it took."""
+        self.controller.arrived(int(self.now * 1e9))
+        budget = self.controller.choose(objects, self.params, load)
+        slow = self.slowdown * (1 + self.noise * self.rng.standard_normal())
+        tokens, student = (slow * objects * ms for ms in (self.tokens, STUDENT_MS[budget]))
+        total = slow * self.fixed + tokens + student
+        self.controller.observe(budget, objects,
+                                {'tokens': tokens, 'student': student, 'total': total})
+        self.now += 0.1
+        return budget, total
+
+    def run(self, clouds, objects, load=Load()):
+        """Work on many; give their budgets and times."""
+        return zip(*[self.cloud(objects, load) for _ in range(clouds)])
+
+
+def test_all_tokens_when_there_is_room():
+    """Two objects take 32 ms of 100: all tokens from the first cloud to the last."""
+    budgets, _ = World().run(30, 2)
+    assert set(budgets) == {64}
+
+
+def test_most_tokens_that_meet_the_deadline():
+    """Ten objects: 64 tokens would take 120 ms, 32 take 80, so 32 it is, at once."""
+    budgets, times = World().run(60, 10)
+    assert set(budgets[3:]) == {32}
+    assert max(times[3:]) < 100
+
+
+def test_down_quickly_up_slowly():
+    """Three times slower: right within three clouds. Back again: up step by step, in seconds."""
+    world = World()
+    world.run(20, 4)
+    world.slowdown = 3.0
+    budgets, times = world.run(20, 4)
+    assert max(times[3:]) < 100
+    assert budgets[-1] == 16  # 30 + 12 + 48 = 90 ms, and 32 would take 114
+    world.slowdown = 1.0
+    budgets, _ = world.run(100, 4)
+    steps = [MENU.index(b) - MENU.index(a) for a, b in zip(budgets, budgets[1:])]
+    assert budgets[-1] == 64
+    assert set(steps) <= {0, 1}
+    raised = [i for i, step in enumerate(steps) if step]
+    assert min(np.diff(raised), default=99) >= 10  # the dwell of one second
+
+
+@pytest.mark.parametrize('objects', [1, 3, 5, 8, 12])
+@pytest.mark.parametrize('slowdown', [1.0, 1.5, 2.5])
+def test_no_oscillation_on_a_constant_load(objects, slowdown):
+    """With ten per cent of noise the budget changes at most four times in a minute."""
+    world = World(noise=0.1)
+    world.slowdown = slowdown
+    world.run(100, objects)
+    budgets, _ = world.run(600, objects)
+    assert sum(a != b for a, b in zip(budgets, budgets[1:])) <= 4
+
+
+def test_changing_number_of_objects():
+    """A crowd is answered on time in the very cloud in which it comes, without pumping."""
+    world = World()
+    late, changes, last = 0, 0, None
+    for i in range(300):
+        budget, total = world.cloud(10 if i % 10 == 0 else 2)
+        late += i > 20 and total > 100
+        changes += i > 20 and budget != last
+        last = budget
+    assert late == 0
+    assert changes <= 2
+
+
+def test_one_outlier_changes_nothing():
+    """A single cloud that took ten times as long is no reason to give up tokens."""
+    world = World()
+    world.run(20, 4)
+    world.slowdown = 10.0
+    world.cloud(4)
+    world.slowdown = 1.0
+    assert set(world.run(30, 4).__next__()) == {64}
+
+
+def test_tokens_are_not_given_up_for_nothing():
+    """Where segmentation alone is too slow, fewer tokens would help nobody."""
+    world = World(fixed=1000.0)
+    budgets, _ = world.run(30, 1)
+    assert min(budgets) == 64
+
+
+def test_deadline_of_its_own_and_limits():
+    """``target_latency_ms`` goes before the period; min and max bound the choice."""
+    assert World(params=BudgetParams(target_latency_ms=30.0)).cloud(2)[0] == 64
+    world = World(params=BudgetParams(target_latency_ms=28.0))
+    assert list(world.run(10, 2))[0][-1] == 32
+    world = World(params=BudgetParams(min=4, max=16))
+    assert set(list(world.run(20, 2))[0]) == {16}
+    world = World(params=BudgetParams(min=4, max=16, target_latency_ms=1.0), fixed=0.0)
+    assert set(list(world.run(20, 2))[0][3:]) == {4}
+    assert World(params=BudgetParams(min=32, max=2)).cloud(1)[0] == 2
+
+
+@pytest.mark.parametrize('others, fewest, most', [(0.7, 4, 16), (0.3, 64, 64), (0.95, 1, 2)])
+def test_load_of_others_takes_tokens_away(others, fewest, most):
+    """What others use of the machine is not ours to use; the choice is calm, too."""
+    world, total, budgets = World(), 0.0, []
+    for _ in range(600):
+        own = total / 100 / 2  # one of two cores, in turns
+        budget, total = world.cloud(4, Load(cpu=min(others + own, 1.0), own=own))
+        budgets.append(budget)
+    assert fewest <= min(budgets[100:]) and max(budgets[100:]) <= most
+    assert sum(a != b for a, b in zip(budgets[100:], budgets[101:])) <= 4
+
+
+def test_period_of_the_input():
+    """The median of the stamps, the same stamp once, and a recording that starts again."""
+    controller = BudgetController(STUDENT_MS)
+    assert controller.period_ms is None
+    for stamp in (0, 100, 100, 200, 900, 1000, 1100):
+        controller.arrived(int(stamp * 1e6))
+    assert controller.period_ms == 100
+    for stamp in (0, 50):
+        controller.arrived(int(stamp * 1e6) + 1)
+    assert controller.period_ms == 50
+
+
+def test_model_learns_the_ratio_of_budgets():
+    """A machine on which few tokens save less than was measured is soon known."""
+    truth = {1: 6.0, 64: 10.0}
+    model = LatencyModel({1: 2.0, 64: 10.0})
+    for budget in [1, 1, 1, 64, 64, 64] * 6:
+        model.observe(budget, 2, {'tokens': 2.0, 'student': 2 * truth[budget],
+                                  'total': 7.0 + 2 * truth[budget]})
+    assert model.predict(64, 2) == pytest.approx(27.0, rel=0.1)
+    assert model.predict(1, 2) == pytest.approx(19.0, rel=0.1)
