@@ -21,7 +21,6 @@ and their ratios hold.
 
 import argparse
 from itertools import islice
-import json
 import platform
 import sys
 import time
@@ -31,7 +30,7 @@ from foundry_ros import config
 from foundry_ros.bench_objects import format_table, run as bench_objects
 from foundry_ros.bundle import default_bundle, load_bundle
 from foundry_ros.cloud import Cloud
-from foundry_ros.output import write_file
+from foundry_ros.output import readable_json, write_file
 from foundry_ros.pipeline import Pipeline
 from foundry_ros.student import Student
 from foundry_ros.summary import STAGES
@@ -72,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
     _tell(_student_table(result['student']))
     result['frame'] = frame_speed(list(islice(_clouds(args), args.clouds)), student, params)
     _tell(_frame_table(result['frame']))
-    text = json.dumps(result, indent=1)
+    text = readable_json(result)
     if args.output:
         write_file(args.output, text.encode() + b'\n')
     else:

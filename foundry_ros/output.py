@@ -25,6 +25,7 @@ import re
 import shutil
 import tempfile
 
+LINE = 99
 # What a run writes, and so what the next one may replace.
 _OURS = re.compile(r'\d{6}(_\w+)?\.(png|npy)')
 
@@ -79,9 +80,9 @@ class OutputFolder:
         return folder
 
     def write_json(self, name: str, content):
-        """Write a JSON file to the staging area; what is not a finite number is an error."""
-        text = json.dumps(content, indent=1, allow_nan=False)
-        (self.staging / name).write_text(text + '\n', encoding='utf-8')
+        """Write a JSON file to the staging area."""
+        text = readable_json(content) + '\n'
+        (self.staging / name).write_text(text, encoding='utf-8')
 
     def publish(self):
         """Move what was written to its place, over the results of an earlier run."""
@@ -95,6 +96,24 @@ class OutputFolder:
         shutil.rmtree(self.staging, ignore_errors=True)
         _remove_empty(self._made)
         return False
+
+
+def readable_json(content, indent: int = 0) -> str:
+    """
+    Write JSON for people, too: whatever fits on a line is on one line.
+
+    :raises ValueError: a number is not finite.
+    """
+    line = json.dumps(content, allow_nan=False, ensure_ascii=False)
+    if not isinstance(content, (list, dict)) or len(line) + indent < LINE:
+        return line
+    inner = '\n' + ' ' * (indent + 1)
+    if isinstance(content, dict):
+        items = [f'{json.dumps(key, ensure_ascii=False)}: {readable_json(value, indent + 1)}'
+                 for key, value in content.items()]
+        return '{' + inner + f',{inner}'.join(items) + inner[:-1] + '}'
+    items = [readable_json(value, indent + 1) for value in content]
+    return '[' + inner + f',{inner}'.join(items) + inner[:-1] + ']'
 
 
 def write_file(path, content: bytes):

@@ -1,0 +1,239 @@
+# Copyright 2026 The foundry_ros developers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""The command line as people meet it: what comes out, and one line when something is wrong."""
+
+from contextlib import contextmanager
+import json
+import os
+import signal
+import subprocess
+import sys
+
+from foundry_ros import bundle as bundles, replay
+from foundry_ros.__main__ import main
+from foundry_ros.cloud import CloudError
+from foundry_ros.recording import Recording
+from mock_bundle import make_bundle
+import numpy as np
+import pytest
+from table_scene import BOXES, table_cloud
+
+CUP = 3
+
+
+class Clouds(Recording):
+    """A recording in memory; what is no cloud is called or raised in its turn."""
+
+    def __init__(self, *clouds):
+        """Keep the clouds."""
+        super().__init__('memory')
+        self.clouds = clouds
+        self.topic = '/points'
+
+    def __len__(self):
+        """Count them."""
+        return len(self.clouds)
+
+    def __iter__(self):
+        """Give them in turn."""
+        for cloud in self.clouds:
+            if isinstance(cloud, Exception):
+                raise cloud
+            yield cloud() if callable(cloud) else cloud
+
+
+@pytest.fixture(autouse=True)
+def shipped(tmp_path_factory, monkeypatch):
+    """Ship a bundle that takes everything for a cup, and run in an empty folder."""
+    folder = tmp_path_factory.mktemp('models')
+    make_bundle(folder / 'mock', winner=CUP)
+    monkeypatch.setattr(bundles, 'models_folder', lambda: folder)
+    monkeypatch.chdir(tmp_path_factory.mktemp('work'))
+    return folder
+
+
+@pytest.fixture
+def play(monkeypatch):
+    """Give a function that replays clouds from memory."""
+    def run(*clouds, options=()):
+        @contextmanager
+        def opened(path, topic):
+            yield Clouds(*clouds)
+        monkeypatch.setattr(replay, 'open_recording', opened)
+        return main(['replay', 'table.bag', '--no-pictures', *options])
+    return run
+
+
+def clouds(count):
+    """Give views of boxes that move."""
+    return [table_cloud(0.01 * i, 10**9 + i * 10**8) for i in range(count)]
+
+
+def one_line(capsys) -> str:
+    """Give the only line of the error, which is no traceback."""
+    text = capsys.readouterr().err
+    assert text.count('\n') == 1 and text.startswith('foundry_ros: '), text
+    return text
+
+
+def content(folder='table_objects'):
+    """Read a summary."""
+    with open(os.path.join(folder, 'summary.json'), encoding='utf-8') as stream:
+        return json.load(stream)
+
+
+def test_replay_writes_what_it_found(play, capsys):
+    """Summary, messages and masks, and a table that names the objects."""
+    assert play(*clouds(3), options=['--masks', '--token-budget', '8']) == 0
+    found = content()
+    assert found['recording'] == 'table.bag' and found['topic'] == '/points'
+    assert [f['token_budget'] for f in found['frames']] == [8, 8, 8]
+    assert [len(f['objects']) for f in found['frames']] == [len(BOXES)] * 3
+    assert os.path.getsize('table_objects/detections.mcap') > 1000
+    masks = sorted(os.listdir('table_objects/masks'))
+    assert masks == ['000000.npy', '000001.npy', '000002.npy']
+    mask = np.load('table_objects/masks/000000.npy')
+    counts = [int((mask == i).sum()) for i in range(len(BOXES))]
+    assert counts == [o['points'] for o in found['frames'][0]['objects']]
+    assert 'cup' in capsys.readouterr().out
+
+
+def test_every_other_cloud(play):
+    """``--every 2`` takes the first, the third and the fifth."""
+    play(*clouds(5), options=['--every', '2'])
+    assert [f['stamp'] for f in content()['frames']] == [10**9 + i * 10**8 for i in (0, 2, 4)]
+
+
+def test_budgets(play, tmp_path):
+    """All tokens unless told otherwise; the file; the option before the file; auto."""
+    file = tmp_path / 'p.yaml'
+    file.write_text('token_budget: 4\n')
+    for options, budget in (([], 64), (['--params', str(file)], 4),
+                            (['--params', str(file), '--token-budget', '2'], 2)):
+        play(*clouds(1), options=options)
+        assert content()['frames'][0]['token_budget'] == budget
+    file.write_text('budget: {max: 16, target_latency_ms: 60000}\n')
+    play(*clouds(2), options=['--params', str(file), '--token-budget', 'auto'])
+    assert {f['token_budget'] for f in content()['frames']} == {16}
+
+
+def test_empty_clouds_are_counted(play):
+    """A cloud without a finite point is a frame without objects."""
+    empty = table_cloud()
+    empty.xyz[:] = np.nan
+    assert play(empty, *clouds(1), empty) == 0
+    assert [len(f['objects']) for f in content()['frames']] == [0, len(BOXES), 0]
+
+
+def test_interrupt_keeps_what_is_whole(play, capsys):
+    """Ctrl-C during the second of three clouds: two are written, and it says so."""
+    first, second, third = clouds(3)
+
+    def interrupted():
+        os.kill(os.getpid(), signal.SIGINT)
+        return second
+    assert play(first, interrupted, third) == 130
+    assert len(content()['frames']) == 2
+    assert 'interrupted after 2 of 3 clouds' in one_line(capsys)
+    assert sorted(os.listdir('table_objects')) == ['detections.mcap', 'summary.json']
+
+
+def test_broken_cloud_leaves_nothing(play, capsys):
+    """A recording that breaks off in the middle is an error, without half a result."""
+    assert play(*clouds(1), CloudError('the cloud has no field x')) == 1
+    assert 'no field x' in one_line(capsys)
+    assert os.listdir('.') == []
+
+
+def test_disk_full(play, capsys, monkeypatch):
+    """The reason is told, and nothing stays."""
+    def full(*_):
+        raise OSError(28, 'No space left on device', 'masks/000000.npy')
+    monkeypatch.setattr(np, 'save', full)
+    assert play(*clouds(1), options=['--masks']) == 1
+    assert 'No space left on device' in one_line(capsys)
+    assert os.listdir('.') == []
+
+
+@pytest.mark.parametrize('arguments, said', [
+    (['replay', 'nothing.bag'], 'nothing.bag'),
+    (['replay', 'x', '--model', 'nowhere'], 'no model bundle at nowhere'),
+    (['replay', 'x', '--params', 'p.yaml'], "did you mean 'crop.max_range'"),
+    (['replay', 'x', '--params', 'absent.yaml'], 'cannot read the parameter file'),
+    (['models', '--default', 'x', '--nonsense'], None),
+    (['replay', 'x', '--token-budget', '7'], None),
+    (['replay', 'x', '--every', '0'], None),
+    (['dance'], None),
+])
+def test_errors_are_one_line(arguments, said, capsys):
+    """What is wrong, with a non-zero exit; usage errors exit 2 as argparse does."""
+    with open('p.yaml', 'w', encoding='utf-8') as stream:
+        stream.write('crop: {max_rnage: 2.0}\n')
+    if said is None:
+        with pytest.raises(SystemExit) as stop:
+            main(arguments)
+        assert stop.value.code == 2
+        return
+    assert main(arguments) == 1
+    assert said in one_line(capsys)
+    assert os.listdir('.') == ['p.yaml']
+
+
+def test_output_that_cannot_be_written(play, capsys):
+    """A file in the way is told before any work is done."""
+    open('taken', 'w').close()
+    assert play(*clouds(1), options=['--output', 'taken']) == 1
+    assert 'cannot write to taken' in one_line(capsys)
+
+
+def test_models(shipped, capsys):
+    """The default path, the list, and a broken bundle."""
+    assert main(['models', '--default']) == 0
+    assert capsys.readouterr().out == f'{shipped / "mock"}\n'
+    assert main(['models']) == 0
+    assert 'yes, default' in capsys.readouterr().out
+    (make_bundle(shipped / 'broken') / 'model.onnx').write_bytes(b'x')
+    assert main(['models', str(shipped / 'broken'), str(shipped / 'mock')]) == 1
+    listed = capsys.readouterr().out.splitlines()
+    assert 'NOT USABLE' in listed[1] and 'sha256' in listed[1] and 'yes' in listed[2]
+
+
+def test_stated_accuracy_is_listed(shipped, capsys):
+    """The accuracy at the largest budget, however the manifest nests it."""
+    accuracy = {64: {'complete': {'mean': 0.871}, 'single_view': 72.5}}
+    make_bundle(shipped / 'mock', {'accuracy': accuracy})
+    main(['models'])
+    assert '87.1 %' in capsys.readouterr().out
+    make_bundle(shipped / 'mock', {'accuracy': {'complete': {64: 0.5}}})
+    main(['models'])
+    assert '50.0 %' in capsys.readouterr().out
+
+
+def test_doctor(shipped, capsys):
+    """It says that this machine is fit, or what is missing."""
+    assert main(['doctor']) == 0
+    text = capsys.readouterr().out
+    assert 'CPUExecutionProvider' in text and 'ms an object by tokens' in text
+    (shipped / 'mock' / 'model.onnx').unlink()
+    assert main(['doctor']) == 1
+    assert 'model.onnx is missing' in capsys.readouterr().out
+
+
+def test_no_traceback_from_the_shell():
+    """The module runs as a program."""
+    done = subprocess.run([sys.executable, '-m', 'foundry_ros', 'replay', 'nothing'],
+                          capture_output=True, text=True, timeout=120, check=False,
+                          env={**os.environ, 'PYTHONPATH': os.pathsep.join(sys.path)})
+    assert done.returncode == 1
+    assert done.stderr.startswith('foundry_ros: ') and done.stderr.count('\n') == 1
