@@ -18,6 +18,8 @@ Everything is written to a hidden folder inside it and moved when whole; where t
 happen, nothing is left behind.
 """
 
+import errno
+import io
 import json
 import os
 from pathlib import Path
@@ -25,7 +27,10 @@ import re
 import shutil
 import tempfile
 
+import numpy as np
+
 LINE = 99
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG)
 # What a run writes, and so what the next one may replace.
 _OURS = re.compile(r'\d{6}(_\w+)?\.(png|npy)')
 
@@ -79,6 +84,12 @@ class OutputFolder:
         folder.mkdir(exist_ok=True)
         return folder
 
+    def save_array(self, name: str, array: np.ndarray):
+        """Write an .npy file to the staging area."""
+        buffer = io.BytesIO()  # numpy's own way to a file hides that the disk is full
+        np.save(buffer, array)
+        (self.staging / name).write_bytes(buffer.getvalue())
+
     def write_json(self, name: str, content):
         """Write a JSON file to the staging area."""
         text = readable_json(content) + '\n'
@@ -92,9 +103,12 @@ class OutputFolder:
             os.replace(item, self.path / item.name)
 
     def __exit__(self, kind, error, trace):
-        """Remove what was not published."""
+        """Remove what was not published; say so where the disk was the reason."""
         shutil.rmtree(self.staging, ignore_errors=True)
         _remove_empty(self._made)
+        if isinstance(error, OSError) and error.errno in DISK_ERRORS:
+            raise OutputError(f'cannot write to {self.path}: {error.strerror}; nothing of this '
+                              'run was kept') from None
         return False
 
 

@@ -25,7 +25,6 @@ from foundry_ros.pipeline import Pipeline
 from foundry_ros.recording import DetectionWriter, open_recording
 from foundry_ros.student import default_bundle, load_bundle, Student
 from foundry_ros.summary import format_summary, frame_entry, mask, summary
-import numpy as np
 
 INTERRUPTED = 130
 
@@ -160,4 +159,5 @@ def _write(frame, cloud, number, writer, folder, args):
         from foundry_ros.render import save
         save(frame, cloud, folder.folder('frames') / f'{name}.png')
     if args.masks:
-        np.save(folder.folder('masks') / f'{name}.npy', mask(frame, len(cloud.xyz)))
+        folder.folder('masks')
+        folder.save_array(f'masks/{name}.npy', mask(frame, len(cloud.xyz)))

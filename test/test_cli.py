@@ -23,6 +23,7 @@ import sys
 from foundry_ros import bundle as bundles, replay
 from foundry_ros.__main__ import main
 from foundry_ros.cloud import CloudError
+from foundry_ros.output import OutputFolder
 from foundry_ros.recording import Recording
 from mock_bundle import make_bundle
 import numpy as np
@@ -160,9 +161,9 @@ def test_disk_full(play, capsys, monkeypatch):
     """The reason is told, and nothing stays."""
     def full(*_):
         raise OSError(28, 'No space left on device', 'masks/000000.npy')
-    monkeypatch.setattr(np, 'save', full)
+    monkeypatch.setattr(OutputFolder, 'save_array', full)
     assert play(*clouds(1), options=['--masks']) == 1
-    assert 'No space left on device' in one_line(capsys)
+    assert 'cannot write to table_objects: No space left on device' in one_line(capsys)
     assert os.listdir('.') == []
 
 
