@@ -97,14 +97,15 @@ class DetectionWriter:
         :param cloud: the :class:`foundry_ros.cloud.Cloud` that it was made of.
         :raises OutputError: it cannot be written (disk full).
         """
-        content = {'detections': results.detections(frame),
-                   'parts': results.parts(frame, cloud.xyz, self._bundle.classes),
-                   'markers': results.markers(frame),
-                   'token_budget': results.token_budget(frame)}
+        classes, parts = self._bundle.classes, self._bundle.parts
+        content = {}
         if not self._frames:
-            content['label_info'] = results.label_info(frame, self._bundle.classes,
-                                                       self._threshold)
-            content['part_info'] = results.label_info(frame, self._bundle.parts, self._threshold)
+            content['label_info'] = results.label_info(frame, classes, self._threshold)
+            content['part_info'] = results.label_info(frame, parts, self._threshold)
+        content['detections'] = results.detections(frame)
+        content['parts'] = results.parts(frame, cloud.xyz, classes)
+        content['markers'] = results.markers(frame)
+        content['token_budget'] = results.token_budget(frame)
         serialised = {topic: self._serialise(topic, values) for topic, values in content.items()}
         time = max(frame.stamp, 0)
         with self._reporting(), _no_interrupt():

@@ -20,7 +20,6 @@ a bag is opened.
 """
 
 import difflib
-import os
 from pathlib import Path
 import re
 from typing import Dict, Iterator, List, Optional, Tuple
@@ -33,8 +32,10 @@ from foundry_ros.ply import read_ply
 __all__ = ['DetectionWriter', 'open_recording', 'Recording', 'RecordingError']
 
 POINT_CLOUD = 'sensor_msgs/msg/PointCloud2'
+METADATA = 'metadata.yaml'
 BAGS = ('.mcap', '.db3', '.bag')
 FILES = {'.pcd': read_pcd, '.ply': read_ply}
+KINDS = 'a rosbag2 folder, a .mcap, .db3, .bag, .pcd or .ply file, or a folder of such files'
 # Files carry neither: they get this frame, and a series of them these times.
 FILE_FRAME = 'cloud'
 FILE_PERIOD = 100_000_000
@@ -85,39 +86,45 @@ def open_recording(path, topic: Optional[str] = None) -> Recording:
     :raises RecordingError: it is not there, of another kind, damaged, or without clouds.
     """
     path = Path(path)
-    if not path.exists():
-        raise RecordingError(f'there is no recording {path}')
-    if path.is_dir() and not (path / 'metadata.yaml').exists():
-        return _open_folder(path, topic)
-    suffix = path.suffix.lower()
-    if path.is_dir() or suffix in BAGS:
-        return BagRecording(path, topic)
-    if suffix in FILES:
-        return FileRecording(path, [path], topic)
-    raise RecordingError(f'{path} is no recording: a rosbag2 folder, .mcap, .db3, .bag, .pcd or '
-                         '.ply is expected')
-
-
-def _open_folder(path, topic):
-    """Open a folder of files, or the only bag in one that was never closed."""
     try:
-        inside = sorted(path.iterdir(), key=_natural)
+        if path.name == METADATA:
+            path = path.parent
+        if not path.exists():
+            raise RecordingError(f'there is no recording {path}')
+        if _is_bag(path):
+            return BagRecording(path, topic)
+        if path.is_dir():
+            return _open_folder(path, topic)
     except OSError as error:
-        raise RecordingError(f'cannot read {path}: {error.strerror}') from None
+        raise RecordingError(f'cannot read {path}: {_reason(error)}') from None
+    if path.suffix.lower() in FILES:
+        return FileRecording(path, [path], topic)
+    raise RecordingError(f'{path} is no recording: {KINDS} is expected')
+
+
+def _is_bag(path) -> bool:
+    return (path / METADATA).is_file() or (path.suffix.lower() in BAGS and path.is_file())
+
+
+def _open_folder(path, topic) -> Recording:
+    """Open a folder of files, or the only bag in it (one that was never closed, say)."""
+    inside = sorted((p for p in path.iterdir() if p.name[0] != '.'), key=_natural)
     clouds = [file for file in inside if file.suffix.lower() in FILES]
-    bags = [file for file in inside if file.suffix.lower() in BAGS]
+    bags = [file for file in inside if _is_bag(file)]
     if len(bags) == 1:
-        return BagRecording(bags[0], topic)
+        recording = BagRecording(bags[0], topic)
+        recording.notice = '; '.join(filter(None, [f'reading {bags[0]}', recording.notice]))
+        return recording
     if clouds and not bags:
         return FileRecording(path, clouds, topic)
-    found = f'{len(bags)} bags but no metadata.yaml' if bags else 'no bag, .pcd or .ply file'
-    advice = 'name one of them, or run: ros2 bag reindex' if bags else 'name another folder'
-    raise RecordingError(f'{path} holds {found}: {advice}')
+    names = ', '.join(bag.name for bag in bags[:10])
+    raise RecordingError(f'{path} holds several bags, name one: {names}' if bags else
+                         f'{path} is no recording: {KINDS} is expected')
 
 
 def _natural(path) -> List:
     """Sort frame_2 before frame_10."""
-    return [int(word) if word.isdigit() else word for word in re.split(r'(\d+)', path.name)]
+    return [int(word) if word.isdecimal() else word for word in re.split(r'(\d+)', path.name)]
 
 
 class FileRecording(Recording):
@@ -168,17 +175,16 @@ class BagRecording(Recording):
 
     def __iter__(self) -> Iterator[Cloud]:
         """Read one message after the other."""
-        messages = self._messages()
         count = 0
-        for count, message in enumerate(messages, 1):
+        for count, message in enumerate(self._messages(), 1):
             try:
-                yield from_message(message)
+                cloud = from_message(message)
             except CloudError as error:
-                raise RecordingError(f'{self.path}, {self.topic}, cloud {count}: {error}'
-                                     ) from None
+                raise RecordingError(f'cannot read cloud {count} of {self.topic} in {self.path}: '
+                                     f'{error}') from None
+            yield cloud
         if count < len(self):
-            raise RecordingError(f'{self.path} is damaged: {count} of {len(self)} clouds of '
-                                 f'{self.topic} are in it; {_repair(self.path)}')
+            raise _damaged(self.path, f'{count} of {len(self)} clouds of {self.topic} are in it')
 
     def _messages(self):
         try:
@@ -225,31 +231,26 @@ def _choose(path, connections, wanted) -> Tuple[str, str]:
         what = (f'{wanted} in {path} holds {types[wanted]}, no PointCloud2' if wanted in types
                 else f'{path} has no topic {wanted}')
         near = difflib.get_close_matches(wanted, counts, 1)
-        hint = f'; did you mean {near[0]}?' if near else ''
-        raise RecordingError(f'{what}{hint} Its PointCloud2 topics: {listed}' if hint else
-                             f'{what}; its PointCloud2 topics: {listed}')
+        hint = f' (did you mean {near[0]}?)' if near else ''
+        raise RecordingError(f'{what}{hint}; its PointCloud2 topics: {listed}')
     topic = wanted or max(sorted(counts), key=counts.get)
     if not counts[topic]:
         raise RecordingError(f'no cloud was recorded on {topic} in {path}')
-    if wanted or len(counts) == 1:
-        return topic, ''
-    return topic, f'reading {topic}; --topic chooses another of: {listed}'
+    several = f'reading {topic}; --topic chooses another of: {listed}'
+    return topic, '' if wanted or len(counts) == 1 else several
 
 
 def _damaged(path, error) -> RecordingError:
     """Say in one line why a bag cannot be read and what may help."""
     if isinstance(error, OSError) and error.strerror:
         return RecordingError(f'cannot read {path}: {error.strerror}')
-    return RecordingError(f'{path} is damaged or cut short ({_reason(error)}): {_repair(path)}')
+    tools = {'.mcap': f'mcap recover {path} -o recovered.mcap', '.bag': f'rosbag reindex {path}'}
+    tool = tools.get(path.suffix.lower(), f'ros2 bag reindex {path}')
+    return RecordingError(f'cannot read {path}: {_reason(error)}; if the recording was cut short, '
+                          f'try: {tool}')
 
 
 def _reason(error) -> str:
     """Put what an exception says on one line of bearable length."""
     text = error.strerror if isinstance(error, OSError) else str(error)
     return ' '.join((text or type(error).__name__).split()).rstrip('.')[:200]
-
-
-def _repair(path) -> str:
-    """Name the tool that saves what can be saved."""
-    tools = {'.mcap': f'mcap recover {path} -o recovered.mcap', '.bag': f'rosbag reindex {path}'}
-    return f'try: {tools.get(path.suffix.lower(), f"ros2 bag reindex {os.fspath(path)}")}'

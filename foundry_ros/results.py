@@ -21,12 +21,14 @@ content.
 """
 
 import colorsys
-from typing import Any, Dict, List, Sequence
+from typing import Any, Dict, List, Sequence, TYPE_CHECKING
 import zlib
 
-from foundry_ros.cloud import fields_to_bytes
-from foundry_ros.pipeline import Detection, Frame
+from foundry_ros.pointcloud2 import fields_to_bytes
 import numpy as np
+
+if TYPE_CHECKING:
+    from foundry_ros.pipeline import Detection, Frame
 
 NODE = 'foundry_perception'
 TOPICS = {'detections': 'vision_msgs/msg/Detection3DArray',
@@ -49,19 +51,19 @@ CUBE, TEXT_VIEW_FACING = 1, 9
 ADD, DELETEALL = 0, 3
 
 
-def header(frame: Frame) -> Dict[str, Any]:
+def header(frame: 'Frame') -> Dict[str, Any]:
     """Give the std_msgs/Header of the source cloud."""
     seconds, nanoseconds = divmod(frame.stamp, 10**9)
     return {'stamp': {'sec': seconds, 'nanosec': nanoseconds}, 'frame_id': frame.frame_id}
 
 
-def detections(frame: Frame) -> Dict[str, Any]:
+def detections(frame: 'Frame') -> Dict[str, Any]:
     """Give the objects as a vision_msgs/Detection3DArray; ``class_id`` is the name."""
     head = header(frame)
     return {'header': head, 'detections': [_detection(d, head) for d in frame.detections]}
 
 
-def parts(frame: Frame, xyz: np.ndarray, labels: Sequence[str]) -> Dict[str, Any]:
+def parts(frame: 'Frame', xyz: np.ndarray, labels: Sequence[str]) -> Dict[str, Any]:
     """
     Give the points of the objects as a sensor_msgs/PointCloud2 of :data:`PARTS_DTYPE`.
 
@@ -83,7 +85,7 @@ def parts(frame: Frame, xyz: np.ndarray, labels: Sequence[str]) -> Dict[str, Any
     return {'header': header(frame), **fields_to_bytes(array)}
 
 
-def label_info(frame: Frame, names: Sequence[str], threshold: float) -> Dict[str, Any]:
+def label_info(frame: 'Frame', names: Sequence[str], threshold: float) -> Dict[str, Any]:
     """
     Give the meaning of ids as a vision_msgs/LabelInfo.
 
@@ -95,7 +97,7 @@ def label_info(frame: Frame, names: Sequence[str], threshold: float) -> Dict[str
             'class_map': [{'class_id': i, 'class_name': name} for i, name in classes]}
 
 
-def markers(frame: Frame) -> Dict[str, Any]:
+def markers(frame: 'Frame') -> Dict[str, Any]:
     """Give a box and a name for each object as a visualization_msgs/MarkerArray."""
     head = header(frame)
     clear = {'header': head, 'action': DELETEALL, 'pose': _pose(np.zeros(3), (0, 0, 0, 1))}
@@ -103,7 +105,7 @@ def markers(frame: Frame) -> Dict[str, Any]:
     return {'markers': [clear, *drawn]}
 
 
-def token_budget(frame: Frame) -> Dict[str, Any]:
+def token_budget(frame: 'Frame') -> Dict[str, Any]:
     """Give the budget as a std_msgs/UInt16."""
     return {'data': int(frame.token_budget)}
 
@@ -116,7 +118,7 @@ def colour(name: str) -> Dict[str, float]:
     return dict(zip('rgba', (*colorsys.hsv_to_rgb(hue, 0.75, 1.0), 1.0)))
 
 
-def _detection(detection: Detection, head) -> Dict[str, Any]:
+def _detection(detection: 'Detection', head) -> Dict[str, Any]:
     """Give one vision_msgs/Detection3D: the label first, then what else it may be."""
     names = [(detection.label, detection.score)]
     names += [(name, score) for name, score in detection.alternatives if name != detection.label]
@@ -127,7 +129,7 @@ def _detection(detection: Detection, head) -> Dict[str, Any]:
             'bbox': {'center': pose, 'size': _vector(detection.box.size)}}
 
 
-def _markers(index: int, detection: Detection, head) -> List[Dict[str, Any]]:
+def _markers(index: int, detection: 'Detection', head) -> List[Dict[str, Any]]:
     """Give the box of an object, and its name above it."""
     box, tint = detection.box, colour(detection.label)
     x, y, z, w = box.orientation
