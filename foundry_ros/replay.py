@@ -17,7 +17,6 @@ import argparse
 from pathlib import Path
 import signal
 import sys
-from typing import Optional
 
 from foundry_ros import config
 from foundry_ros.output import OutputFolder
@@ -38,8 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser):
                         help='PointCloud2 topic; may be left out where there is only one')
     parser.add_argument('--model', metavar='DIR', help='model bundle (default: the shipped one)')
     parser.add_argument('--token-budget', metavar='N|auto', type=token_budget,
-                        help='tokens for an object: 1, 2, 4, 8, 16, 32, 64, or auto to meet the '
-                             "recording's own rate (default: that of --params, else 64)")
+                        help='tokens for an object: 1, 2, 4, 8, 16, 32, 64, or auto to keep up '
+                             'with the rate of the recording (default: that of --params, else '
+                             'all)')
     parser.add_argument('--params', metavar='FILE.yaml', help='parameters, as for the node')
     parser.add_argument('--output', metavar='DIR',
                         help='folder for the results (default: RECORDING_objects in this folder)')
@@ -73,15 +73,18 @@ def run(args: argparse.Namespace) -> int:
 
     :return: 0, or 130 after Ctrl-C, when the clouds that were done are written all the same.
     """
-    params = _params(args.params, args.token_budget)
+    params = config.load(args.params) if args.params else config.Params()
     student = load_student(args.model or params.model.path, params.model)
-    pipeline = Pipeline(params, student)
+    budget = args.token_budget
+    if budget is None:  # a recording has time for all tokens
+        budget = params.token_budget or student.bundle.token_budgets[-1]
+    pipeline = Pipeline(config.update(params, {'token_budget': budget}), student)
     with open_recording(args.recording, args.topic) as recording:
         if recording.notice:
             print(f'foundry_ros: {recording.notice}', file=sys.stderr)
         output = args.output or f'{Path(args.recording).resolve().stem}_objects'
-        with OutputFolder(output) as folder:
-            frames, interrupted = _frames(recording, pipeline, folder, args)
+        with OutputFolder(output) as folder, _Interrupt() as interrupt:
+            frames = _frames(recording, pipeline, folder, args, interrupt)
             bundle = student.bundle
             content = summary(str(args.recording), recording.topic,
                               f'{bundle.name} {bundle.version}', frames)
@@ -90,19 +93,11 @@ def run(args: argparse.Namespace) -> int:
             count = -(-len(recording) // args.every)
     print(format_summary(content))
     print(f'\nresults in {output}')
-    if interrupted:
+    if interrupt.came:
         print(f'foundry_ros: interrupted after {len(frames)} of {count} clouds; they are in '
               f'{output}', file=sys.stderr)
         return INTERRUPTED
     return 0
-
-
-def _params(path: Optional[str], budget: Optional[int]) -> config.Params:
-    """Read the parameters; a recording has time for the largest budget unless told otherwise."""
-    params = config.load(path) if path else config.Params()
-    if budget is None:
-        budget = params.token_budget or params.budget.max
-    return config.update(params, {'token_budget': budget})
 
 
 def load_student(path: str, params: config.ModelParams) -> Student:
@@ -111,19 +106,18 @@ def load_student(path: str, params: config.ModelParams) -> Student:
                    params.max_batch)
 
 
-def _frames(recording, pipeline, folder, args):
-    """Work through the clouds; give the entries of those done, and whether Ctrl-C came."""
+def _frames(recording, pipeline, folder, args, interrupt):
+    """Work through the clouds, up to Ctrl-C; give the entries of those done."""
     frames = []
     threshold = pipeline.params.model.score_threshold
     with DetectionWriter(folder.staging, pipeline.student.bundle, threshold) as writer:
-        with _Interrupt() as interrupt:
-            for cloud in _progress(recording, args.every):
-                frame = pipeline.process(cloud)
-                _write(frame, cloud, len(frames), writer, folder, args)
-                frames.append(frame_entry(frame))
-                if interrupt.came:
-                    break
-    return frames, interrupt.came
+        for cloud in _progress(recording, args.every):
+            frame = pipeline.process(cloud)
+            _write(frame, cloud, len(frames), writer, folder, args)
+            frames.append(frame_entry(frame))
+            if interrupt.came:
+                break
+    return frames
 
 
 class _Interrupt:

@@ -102,11 +102,12 @@ class Student:
         :param groups: (B, 64, 32, 3) float32, neighbours relative to their centre.
         :param centers: (B, 64, 3) float32.
         :param token_budget: tokens that the encoder sees, one of the bundle's menu.
-        :raises ValueError: a budget that is not in the menu.
+        :raises BundleError: a budget that is not in the menu.
         """
         if token_budget not in self.bundle.token_budgets:
             menu = ', '.join(str(b) for b in self.bundle.token_budgets)
-            raise ValueError(f'a token budget of {token_budget} is not in the menu: {menu}')
+            raise BundleError(f'a token budget of {token_budget} is not in the menu of '
+                              f'{self.bundle.name}: {menu}')
         batches = [self._run(groups[i:i + self.max_batch], centers[i:i + self.max_batch],
                              token_budget)
                    for i in range(0, max(len(groups), 1), self.max_batch)]

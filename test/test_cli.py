@@ -129,6 +129,16 @@ def test_budgets(play, tmp_path):
     assert {f['token_budget'] for f in content()['frames']} == {16}
 
 
+def test_bundle_with_a_shorter_menu(play, shipped, capsys):
+    """All tokens are those that the bundle has; asking for more is told."""
+    make_bundle(shipped / 'mock', {'token_budgets': [1, 16]})
+    assert play(*clouds(1)) == 0
+    assert content()['frames'][0]['token_budget'] == 16
+    capsys.readouterr()
+    assert play(*clouds(1), options=['--token-budget', '64']) == 1
+    assert '64 is not in the menu of mock: 1, 16' in one_line(capsys)
+
+
 def test_empty_clouds_are_counted(play):
     """A cloud without a finite point is a frame without objects."""
     empty = table_cloud()

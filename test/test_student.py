@@ -58,7 +58,7 @@ def test_budget_reaches_the_model(bundle):
     student = Student(bundle, threads=1)
     logits = [student(*tokens(2), budget).class_logits for budget in bundle.token_budgets]
     assert all(np.abs(a - b).max() > 1e-4 for a, b in zip(logits, logits[1:]))
-    with pytest.raises(ValueError, match='7 is not in the menu: 1, 2, 4, 8, 16, 32, 64'):
+    with pytest.raises(BundleError, match='7 is not in the menu of mock: 1, 2, 4, 8, 16, 32, 64'):
         student(*tokens(1), 7)
 
 
