@@ -24,9 +24,8 @@ import sys
 import time
 from typing import Dict, Iterator, List, NamedTuple, Optional
 
-from foundry_ros.config import ObjectsParams
+from foundry_ros.config import CropParams, ObjectsParams
 from foundry_ros.crop import region
-from foundry_ros.config import CropParams
 from foundry_ros.objects import find_objects
 import numpy as np
 

@@ -55,8 +55,10 @@ def param(default: Any, description: str, low=None, high=None, choices=None, rea
 class CropParams:
     """What part of the cloud is looked at, in the cloud's own frame."""
 
-    min_range: float = param(0.2, 'Points nearer to the sensor than this are ignored [m].', 0, 1e3)
-    max_range: float = param(3.0, 'Points farther from the sensor are ignored [m].', 0.1, 1e3)
+    min_range: float = param(0.02, 'Points nearer to the sensor than this are ignored [m].',
+                             0, 1e3)
+    max_range: float = param(0.0, 'Points farther from the sensor are ignored; 0 = by '
+                             'objects.mode: 3, 8 or 60 [m].', 0, 1e3)
     min_x: float = param(-1e3, 'Region of interest, lower x [m].', -1e3, 1e3)
     max_x: float = param(1e3, 'Region of interest, upper x [m].', -1e3, 1e3)
     min_y: float = param(-1e3, 'Region of interest, lower y [m].', -1e3, 1e3)
@@ -74,20 +76,43 @@ class ObjectsParams:
     mode: str = param('tabletop', 'Kind of scene: tabletop (objects standing on the dominant '
                       'surfaces), room (furniture on a floor), lidar (sparse sweep on ground).',
                       choices=['tabletop', 'room', 'lidar'])
-    voxel_size: float = param(0.0075, 'Edge of the voxel grid for clouds that are not organised '
-                              '[m].', 0.001, 1.0)
-    min_points: int = param(80, 'Objects with fewer points are ignored.', 1, 1000000)
-    min_size: float = param(0.02, 'Objects whose longest edge is shorter are ignored [m].',
-                            0, 100)
-    max_size: float = param(1.0, 'Objects whose longest edge is longer are ignored [m].',
-                            0.01, 1000)
+    voxel_size: float = param(0.0, 'Edge of the voxel grid for clouds that are not organised; '
+                              '0 = by mode: 0.005, 0.03 or 0.2 [m].', 0, 1.0)
+    min_points: int = param(0, 'Objects with fewer points are ignored; 0 = by mode: 80, 80 or '
+                            '15.', 0, 1000000)
+    min_size: float = param(0.0, 'Objects whose longest edge is shorter are ignored; 0 = by '
+                            'mode: 0.02, 0.1 or 0.3 [m].', 0, 100)
+    max_size: float = param(0.0, 'Objects whose longest edge is longer are ignored; 0 = by '
+                            'mode: 1, 3 or 15 [m].', 0, 1000)
     max_objects: int = param(32, 'At most so many objects a cloud, nearest first.', 1, 1000)
-    remove_surfaces: bool = param(True, 'Take support surfaces (table, floor) off first.')
-    surface_distance: float = param(0.008, 'Points nearer to a support surface belong to it [m].',
-                                    0.001, 1.0)
-    max_surfaces: int = param(3, 'At most so many support surfaces are looked for.', 0, 10)
-    max_height: float = param(0.7, 'Objects farther above their support surface are ignored [m].',
-                              0.01, 100)
+    remove_surfaces: bool = param(True, 'Take support surfaces (table, floor) and walls off '
+                                  'first.')
+    surface_distance: float = param(0.0, 'Points nearer to a surface belong to it; 0 = by mode: '
+                                    '0.006, 0.03 or 0.25 [m].', 0, 1.0)
+    max_surfaces: int = param(0, 'At most so many support surfaces are looked for; 0 = by '
+                              'mode: 3, 1 or 1.', 0, 10)
+    max_height: float = param(0.0, 'Points farther above their support surface are ignored; 0 = '
+                              'by mode: 0.7, 2.2 or 4 [m].', 0, 100)
+
+
+# What a mode stands for where a parameter is 0: tabletop, room, lidar.
+BY_MODE = {'max_range': (3.0, 8.0, 60.0), 'voxel_size': (0.005, 0.03, 0.2),
+           'min_points': (80, 80, 15), 'min_size': (0.02, 0.1, 0.3), 'max_size': (1.0, 3.0, 15.0),
+           'surface_distance': (0.006, 0.03, 0.25), 'max_surfaces': (3, 1, 1),
+           'max_height': (0.7, 2.2, 4.0)}
+
+
+def by_mode(section, mode: str):
+    """
+    Fill in the parameters that are 0 with what the mode stands for.
+
+    :param section: CropParams or ObjectsParams.
+    :param mode: ``objects.mode``.
+    :return: the section with every value set.
+    """
+    column = ('tabletop', 'room', 'lidar').index(mode)
+    return replace(section, **{name: values[column] for name, values in BY_MODE.items()
+                               if getattr(section, name, None) == 0})
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@
 from dataclasses import dataclass
 from typing import Optional
 
-from foundry_ros.config import ConfigError, CropParams
+from foundry_ros.config import by_mode, ConfigError, CropParams
 import numpy as np
 
 
@@ -37,14 +37,16 @@ class Voxels:
     counts: np.ndarray
 
 
-def region(xyz: np.ndarray, params: CropParams) -> np.ndarray:
+def region(xyz: np.ndarray, params: CropParams, mode: str = 'tabletop') -> np.ndarray:
     """
     Tell which points are finite, within range and within the box of interest.
 
     :param xyz: (N, 3) float32, NaN and inf allowed.
     :param params: ranges in metres, in the cloud's own frame.
+    :param mode: ``objects.mode``, for the limits that it stands for.
     :return: (N,) bool.
     """
+    params = by_mode(params, mode)
     # Comparisons with NaN are false, so one pass also drops what is not finite.
     with np.errstate(invalid='ignore', over='ignore'):
         squared = np.einsum('ij,ij->i', xyz, xyz)

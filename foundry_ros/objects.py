@@ -12,18 +12,23 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""From a cloud to its objects: support surfaces off, instances out."""
+"""From a cloud to its objects: surfaces off, instances out, a box around each."""
 
-from dataclasses import dataclass
-from typing import Optional, Tuple
+from dataclasses import dataclass, replace
+from typing import List, Optional, Sequence, Tuple
 
 from foundry_ros.boxes import Box, upright_box
-from foundry_ros.config import ObjectsParams
-from foundry_ros.surfaces import find_surfaces, Plane
+from foundry_ros.config import by_mode, ObjectsParams
+from foundry_ros.segmentation import segment_image, segment_voxels
+from foundry_ros.surfaces import find_surfaces, find_walls, Plane
 import numpy as np
-from scipy import ndimage
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
+
+# A support or wall is wider than this share of the largest object.
+SURFACE_EXTENT = 0.35
+WALL_EXTENT = 0.8
+WALLS = 2
+# An object whose lowest point is nearer than this share of its size stands on the support.
+STANDING = 0.2
 
 
 @dataclass(frozen=True)
@@ -50,69 +55,110 @@ def find_objects(xyz: np.ndarray, mask: np.ndarray, height: int, width: int,
     """
     Find the objects of a cloud.
 
-    :param xyz: (N, 3) float32, N = height * width, row-major if organised.
+    :param xyz: (N, 3) float32, N = height * width, row-major if organised; seen from its origin.
     :param mask: (N,) bool, the points to look at (see :func:`foundry_ros.crop.region`).
     :param height: rows of the cloud; 1 when it is not organised.
     :param width: columns of the cloud.
     :param params: sizes and distances in metres.
     :param up: (3,) unit vector in the cloud's frame if known; otherwise the normal of the
-        largest support surface.
-    :param rgb: (N, 3) uint8 if known.
+        main support surface.
+    :param rgb: (N, 3) uint8 if known; not used yet.
     :return: the scene; without points or surfaces it is empty, not an error.
     """
+    params = by_mode(params, params.mode)
     chosen = np.flatnonzero(mask)
-    points = xyz[chosen]
-    planes, up = find_surfaces(points, params.surface_distance,
-                               params.max_surfaces if params.remove_surfaces else 0, up)
-    free = np.ones(len(points), bool)
-    surfaces = []
-    for plane in planes:
-        heights = plane.height(points)
-        on = np.abs(heights) < params.surface_distance
-        surfaces.append(Plane(plane.normal, plane.offset, chosen[on & free]))
-        free &= ~on & (heights < params.max_height)
-    if surfaces:
-        free &= surfaces[0].height(points) > 0
-    labels = np.full(height * width, -1, np.int64)
-    labels[chosen[free]] = 0
-    if height > 1:
-        labels = _image_components(xyz, labels.reshape(height, width) == 0)
-    objects = _crops(xyz, labels, params, up, surfaces)
-    return Scene(objects, tuple(surfaces), up)
+    supports, walls, up = _surfaces(xyz[chosen[::max(1, len(chosen) // 3000)]], params, up)
+    clearance = _clearance(xyz, supports, walls, params.max_height)
+    on = mask & (np.abs(clearance) <= params.surface_distance)
+    if height > 1 and params.mode != 'lidar':
+        labels = segment_image(xyz.reshape(height, width, 3), mask.reshape(height, width),
+                               clearance.reshape(height, width), params, up).ravel()
+    else:
+        labels = segment_voxels(xyz, mask & (clearance > params.surface_distance), params)
+    objects = _crops(xyz, labels, params, up, supports)
+    return Scene(objects, _with_points(xyz, supports, np.flatnonzero(on), params), up)
 
 
-def _image_components(xyz, free):
-    """Connect neighbouring pixels unless their depths differ."""
-    shape = free.shape
-    index = np.arange(free.size).reshape(shape)
-    depth = np.linalg.norm(xyz, axis=1).reshape(shape)
-    rows, columns = [], []
-    for a, b in ((np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:-1], np.s_[1:])):
-        near = free[a] & free[b]
-        near[near] = np.abs(depth[a][near] - depth[b][near]) < 0.01
-        rows.append(index[a][near])
-        columns.append(index[b][near])
-    rows, columns = np.concatenate(rows), np.concatenate(columns)
-    graph = coo_matrix((np.ones(len(rows), bool), (rows, columns)), (free.size, free.size))
-    labels = connected_components(graph, directed=False)[1]
-    return np.where(free.ravel(), labels, -1)
+def _surfaces(sample, params, up):
+    """Find the supports, the walls, and up."""
+    count = params.max_surfaces if params.remove_surfaces else 0
+    distance = 1.3 * params.surface_distance
+    supports, up = find_surfaces(sample, distance, SURFACE_EXTENT * params.max_size, count, up)
+    if not count:
+        return [], [], up
+    heights = _clearance(sample, supports, [], params.max_height)
+    walls = find_walls(sample[heights > distance], 2 * distance, WALL_EXTENT * params.max_size,
+                       WALLS, up)
+    return supports, walls, up
 
 
-def _crops(xyz, labels, params, up, surfaces):
-    """Turn a label a point (-1 = none) into crops that pass the limits of size."""
-    chosen = np.flatnonzero(labels >= 0)
-    order = chosen[np.argsort(labels[chosen], kind='stable')]
-    groups = np.split(order, np.flatnonzero(np.diff(labels[order])) + 1)
+def _clearance(xyz: np.ndarray, supports: Sequence[Plane], walls: Sequence[Plane],
+               max_height: float) -> np.ndarray:
+    """
+    Measure how far points are from the nearest surface.
+
+    :return: (N,) float32, metres; -inf where a point is too high above all supports, or below
+        them; +inf everywhere when there is no surface.
+    """
+    nearest = np.full(len(xyz), np.inf, np.float32)
+    above = np.zeros(len(xyz), bool)
+    with np.errstate(invalid='ignore'):
+        for plane in supports:
+            height = plane.height(xyz)
+            above |= (height > 0) & (height < max_height)
+            np.minimum(nearest, np.abs(height), out=nearest)
+        for plane in walls:
+            np.minimum(nearest, np.abs(plane.height(xyz)) / 2, out=nearest)
+    return np.where(above, nearest, -nearest) if supports else nearest
+
+
+def _with_points(xyz, supports, on, params):
+    """Give each support the points that lie on it."""
+    points, left = xyz[on], np.ones(len(on), bool)
+    result = []
+    for plane in supports:
+        here = left & (np.abs(plane.height(points)) <= params.surface_distance)
+        left &= ~here
+        result.append(replace(plane, indices=on[here]))
+    return tuple(result)
+
+
+def _crops(xyz, labels, params, up, supports) -> Tuple[ObjectCrop, ...]:
+    """Turn a label a point (0 = none) into crops that pass the limits of size."""
     objects = []
-    for indices in groups:
+    for indices in groups(labels):
         if len(indices) < params.min_points:
             continue
         points = xyz[indices]
-        heights = [(plane.height(points).min(), plane) for plane in surfaces]
-        floor = min((plane.offset for low, plane in heights if -0.02 < low < 0.03),
-                    default=np.inf)
-        box = upright_box(points, up, floor)
+        box = upright_box(points, up, _floor(points, supports))
         if params.min_size <= box.size.max() <= params.max_size:
             objects.append(ObjectCrop(indices, box, up))
     objects.sort(key=lambda crop: np.linalg.norm(crop.box.center))
     return tuple(objects[:params.max_objects])
+
+
+def groups(labels: np.ndarray) -> List[np.ndarray]:
+    """
+    List the members of each label.
+
+    :param labels: (N,) int, 0 = none.
+    :return: (n,) int64 indices in ascending order, for each label that occurs.
+    """
+    chosen = np.flatnonzero(labels)
+    picked = labels[chosen]
+    if len(picked) and picked.max() < 2 ** 16:
+        picked = picked.astype(np.uint16)  # numpy sorts these by radix
+    order = np.argsort(picked, kind='stable')
+    ends = np.flatnonzero(np.diff(picked[order])) + 1
+    return np.split(chosen[order], ends) if len(chosen) else []
+
+
+def _floor(points, supports):
+    """Give the offset of the support that an object stands on, or inf."""
+    best = np.inf
+    for plane in supports:
+        heights = plane.height(points)
+        low, high = heights.min(), heights.max()
+        if -0.01 < low < max(STANDING * (high - low), 0.03):
+            best = min(best, plane.offset)
+    return best

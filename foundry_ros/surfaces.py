@@ -14,24 +14,29 @@
 
 """Support surfaces: the planes that objects stand on, and which way is up."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import List, Optional, Tuple
 
 import numpy as np
 
-SAMPLE = 2000
+SAMPLE = 1500
 TRIES = 200
 SEED = 0
-MAX_TILT = np.cos(np.radians(20.0))
-PARALLEL = np.cos(np.radians(8.0))
+LEAST_SHARE = 0.04
+SEEN_THROUGH = 0.3
+MAX_TILT = np.cos(np.radians(15.0))
+LOWEST_VIEW = np.cos(np.radians(95.0))
+PARALLEL = np.cos(np.radians(6.0))
+UPRIGHT = np.sin(np.radians(15.0))
 
 
 @dataclass(frozen=True)
 class Plane:
     """
-    A support surface: ``normal . x = offset``, the normal (3,) unit and towards up.
+    A surface: ``normal . x = offset``.
 
-    ``indices`` (n,) int64 are the points of the cloud that lie on it.
+    The normal (3,) is a unit vector, towards up for a support; ``indices`` (n,) int64 are the
+    points of the cloud that lie on it.
     """
 
     normal: np.ndarray
@@ -61,65 +66,130 @@ def guess_up(points: np.ndarray) -> np.ndarray:
     return np.array([0.0, 0.0, 1.0])
 
 
-def find_surfaces(points: np.ndarray, distance: float, count: int,
+def find_surfaces(points: np.ndarray, distance: float, extent: float, count: int,
                   up: Optional[np.ndarray] = None) -> Tuple[List[Plane], np.ndarray]:
     """
-    Find the largest planes that can carry objects.
+    Find the planes that can carry objects, and up.
 
-    Seeded RANSAC (Fischler and Bolles 1981) on a sample, refitted; the first plane found fixes
-    up, the further ones are parallel to it.
+    Seeded RANSAC (Fischler and Bolles 1981) on a sample, refitted. The first plane fixes up
+    where it is not known; the further ones are parallel to it.
 
     :param points: (n, 3) finite points.
     :param distance: how far points of a plane may lie off it, metres.
+    :param extent: a support is at least so wide in its narrower direction, metres.
     :param count: at most so many planes.
     :param up: (3,) unit vector if known.
-    :return: planes, the largest first, and up.
+    :return: planes, the most important first, and up.
+    """
+    if not len(points):
+        return [], np.array([0.0, 0.0, 1.0]) if up is None else up
+    rng = np.random.default_rng(SEED)
+    rest = _sample(points)
+    least = max(20, LEAST_SHARE * len(rest))
+    guess, planes = up is None, []
+    up = guess_up(rest) if guess else up
+    limit = LOWEST_VIEW if guess else MAX_TILT
+    everything = rest
+    for _ in range(2 * count):
+        plane, near = _ransac(rest, distance, up, (limit, 1.1), rng, guess)
+        if len(planes) == count or near.sum() < least:
+            break
+        if _extent(rest[near]) >= extent and _opaque(plane, rest[near], everything, distance):
+            planes.append(plane)
+            up, guess, limit = plane.normal if guess else up, False, PARALLEL
+        rest = rest[~near]
+    return planes, up
+
+
+def find_walls(points: np.ndarray, distance: float, extent: float, count: int,
+               up: np.ndarray) -> List[Plane]:
+    """
+    Find large upright planes: walls, doors and cupboards are no objects.
+
+    Parameters are those of :func:`find_surfaces`.
     """
     rng = np.random.default_rng(SEED)
-    prior = guess_up(points) if up is None and len(points) else up
-    prior = np.array([0.0, 0.0, 1.0]) if prior is None else prior
-    limit = MAX_TILT if up is not None else np.cos(np.radians(80.0))
-    rest = points[::max(1, len(points) // SAMPLE)].astype(np.float64)
-    least = max(30, len(rest) // 20)
-    planes, found_up = [], up
+    rest, walls = _sample(points), []
+    least = max(20, LEAST_SHARE * len(rest))
     for _ in range(count):
-        plane = _ransac(rest, distance, prior, limit, rng)
-        if plane is None:
+        wall, near = _ransac(rest, distance, up, (-UPRIGHT, UPRIGHT), rng)
+        if near.sum() < least or _extent(rest[near]) < extent:
             break
-        near = np.abs(plane.height(rest)) < distance
-        if near.sum() < least:
-            break
-        planes.append(plane)
+        walls.append(wall)
         rest = rest[~near]
-        if found_up is None:
-            found_up = plane.normal
-        prior, limit = found_up, PARALLEL
-    return planes, prior if found_up is None else found_up
+    return walls
 
 
-def _ransac(points, distance, prior, limit, rng):
-    """Return the plane with most points among random triples, refitted, or None."""
+def _sample(points):
+    """Take evenly spread points, as float64."""
+    return points[::max(1, len(points) // SAMPLE)].astype(np.float64)
+
+
+def _extent(points):
+    """Give the narrower of the two widths of a flat set of points (as if evenly filled)."""
+    spread = np.linalg.eigvalsh(np.cov(points.T))[1]
+    return np.sqrt(12 * max(spread, 0.0))
+
+
+def _opaque(plane, inliers, points, distance):
+    """
+    Tell whether a plane hides what is below it.
+
+    Tops of things of equal height lie in a plane, too, but the support shows between them.
+    """
+    if plane.offset > -distance:  # the origin is not above it: not the place of the sensor
+        return True
+    center = inliers.mean(axis=0)
+    widths, axes = np.linalg.eigh(np.cov(inliers.T))
+    below = points[plane.height(points) < -2 * distance]
+    crossing = below * (plane.offset / (below @ plane.normal))[:, None]
+    local = np.abs((crossing - center) @ axes[:, 1:])
+    inside = (local < 1.5 * np.sqrt(widths[1:])).all(axis=1)
+    return inside.sum() < SEEN_THROUGH * len(inliers)
+
+
+def _ransac(points, distance, up, limits, rng, guess=False):
+    """
+    Find the plane with most points among random triples and refit it.
+
+    ``limits`` bound the cosine between normal and up; with ``guess``, planes count the more the
+    better they fit the guess of up. Returns the plane and which points lie on it.
+    """
+    nothing = Plane(up, 0.0), np.zeros(len(points), bool)
     if len(points) < 3:
-        return None
+        return nothing
     a, b, c = points[rng.integers(0, len(points), (3, TRIES))]
     normals = np.cross(b - a, c - a)
     length = np.linalg.norm(normals, axis=1)
     normals /= np.where(length > 1e-9, length, np.inf)[:, None]
-    normals *= np.where(normals @ prior < 0, -1.0, 1.0)[:, None]
-    keep = normals @ prior > limit
+    cosine = normals @ up
+    # A camera that looks straight down tells up by the side from which it sees the surface.
+    seen_from = -np.einsum('ij,ij->i', normals, a)
+    normals *= np.sign(np.where(np.abs(cosine) < 0.2, seen_from, cosine))[:, None]
+    cosine = normals @ up
+    keep = (length > 1e-9) & (cosine > limits[0]) & (cosine < limits[1])
     if not keep.any():
-        return None
-    normals, anchors = normals[keep], a[keep]
-    offsets = np.einsum('ij,ij->i', normals, anchors)
-    votes = (np.abs(points @ normals.T - offsets) < distance).sum(axis=0)
+        return nothing
+    normals, cosine = normals[keep], cosine[keep]
+    offsets = np.einsum('ij,ij->i', normals, a[keep])
+    # Closer points count more (MSAC, Torr and Zisserman 2000), or a plane through table and
+    # books would win over either.
+    off = ((points @ normals.T - offsets) / distance) ** 2
+    votes = np.maximum(1 - off, 0).sum(axis=0)
+    if guess:
+        votes = (votes > LEAST_SHARE * len(points)) * votes * (0.15 + np.maximum(cosine, 0)) ** 2
     best = np.argmax(votes)
-    normal, offset = normals[best], offsets[best]
+    return _refit(points, Plane(normals[best], offsets[best]), distance)
+
+
+def _refit(points, plane, distance):
+    """Fit the plane to the points on it, three times; also return which they are."""
     for _ in range(3):
-        near = points[np.abs(points @ normal - offset) < distance]
-        if len(near) < 3:
-            return None
-        center = near.mean(axis=0)
-        normal = np.linalg.svd(near - center, full_matrices=False)[2][2]
-        normal = normal if normal @ prior > 0 else -normal
-        offset = float(normal @ center)
-    return Plane(normal, offset)
+        near = np.abs(plane.height(points)) < distance
+        if near.sum() < 3:
+            break
+        center = points[near].mean(axis=0)
+        normal = np.linalg.eigh(np.cov(points[near].T))[1][:, 0]
+        normal = normal if normal @ plane.normal > 0 else -normal
+        plane = replace(plane, normal=normal, offset=float(normal @ center))
+    return plane, np.abs(plane.height(points)) < distance

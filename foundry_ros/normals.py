@@ -1,0 +1,73 @@
+# Copyright 2026 The foundry_ros developers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Surface normals, from the neighbourhood in the image or in space."""
+
+import numpy as np
+
+
+def image_normals(points: np.ndarray, jump: np.ndarray, window: int) -> np.ndarray:
+    """
+    Estimate the normal of each pixel from averaged tangents.
+
+    The differences of neighbouring points along rows and along columns are averaged over a
+    square window and crossed (Holzer et al. 2012, "average 3D gradient"); differences across
+    a depth jump are left out, so edges stay sharp.
+
+    :param points: (3, h, w) float32, NaN where there is nothing.
+    :param jump: (h, w) metres between neighbouring pixels that are taken for a depth jump.
+    :param window: odd width of the averaging window, pixels.
+    :return: (3, h, w) float32 unit vectors towards the origin, NaN where there is no point.
+    """
+    across, along = (_mean_tangent(points, jump, window, axis) for axis in (2, 1))
+    normals = np.stack([along[1] * across[2] - along[2] * across[1],
+                        along[2] * across[0] - along[0] * across[2],
+                        along[0] * across[1] - along[1] * across[0]])
+    length = np.sqrt(np.einsum('kij,kij->ij', normals, normals))
+    away = np.einsum('kij,kij->ij', normals, points) > 0
+    with np.errstate(invalid='ignore', divide='ignore'):
+        normals /= np.where(away, -length, length)
+    normals[:, ~(length > 0) | np.isnan(points[2])] = np.nan
+    return normals
+
+
+def _mean_tangent(points, jump, window, axis):
+    """Sum the central differences along one image axis over the window."""
+    ahead = [slice(None)] * 3
+    behind, inner = list(ahead), list(ahead)
+    ahead[axis], behind[axis], inner[axis] = slice(2, None), slice(None, -2), slice(1, -1)
+    step = points[tuple(ahead)] - points[tuple(behind)]
+    with np.errstate(invalid='ignore'):
+        smooth = np.abs(step).max(axis=0) < 2 * jump[tuple(inner[1:])]
+        smooth &= np.isfinite(points[2][tuple(inner[1:])])
+    tangents = np.zeros_like(points)
+    tangents[tuple(inner)] = np.where(smooth, step, 0)
+    return box_sum(tangents, window)
+
+
+def box_sum(values: np.ndarray, window: int) -> np.ndarray:
+    """
+    Sum (..., h, w) values over a centred square window, by running sums.
+
+    :param window: odd width of the window.
+    """
+    half = window // 2
+    for axis in (-1, -2):
+        pad = [(0, 0)] * values.ndim
+        pad[axis] = (half + 1, half)
+        running = np.cumsum(np.pad(values, pad), axis=axis)
+        upper, lower = [slice(None)] * values.ndim, [slice(None)] * values.ndim
+        upper[axis], lower[axis] = slice(window, None), slice(None, -window)
+        values = running[tuple(upper)] - running[tuple(lower)]
+    return values

@@ -1,0 +1,210 @@
+# Copyright 2026 The foundry_ros developers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""
+Which patches are one object: convex neighbours, slivers, insides of vessels, occluded halves.
+
+Every function looks at labelled nodes and gives pairs of labels (2, p) that belong together.
+"""
+
+from foundry_ros.graph import contract, SurfaceGraph
+from foundry_ros.image_graph import ImageGraph
+import numpy as np
+
+CREASE = 0.5
+SHARPEST = 1.0
+BACKGROUND = 2.0
+JUMP = 0.1
+THIN = 10
+CONTACT = 3
+CONCAVE = 3.0
+VESSEL = 8
+RIM_CONTACT = 5
+RIM = 0.03
+SAMPLES = 32
+LEAST = 40
+GAP = 0.25
+STEPS = 12
+CONTINUES = 0.01
+HIDDEN = 0.5
+
+
+def convex(graph: SurfaceGraph, labels: np.ndarray) -> np.ndarray:
+    """
+    Pair patches whose common border is, all in all, no concave crease.
+
+    The cost on the border counts above the cost inside the patches, so the smooth hollow of a
+    bowl is no crease; a border along a depth jump speaks for two objects.
+    """
+    count = int(labels.max(initial=0)) + 1
+    sizes = np.maximum(np.bincount(labels, minlength=count), 1)
+    inside = np.bincount(labels, np.minimum(graph.cost, SHARPEST), minlength=count) / sizes
+    near, pairs = _borders(graph.near, labels)
+    crease = graph.cost[near].max(axis=0) - BACKGROUND * inside[pairs].min(axis=0)
+    jumps = _borders(graph.jumps, labels)[1]
+    weights = np.concatenate([CREASE - np.minimum(crease, SHARPEST),
+                              np.full(jumps.shape[1], -JUMP)])
+    merged = contract(count, np.concatenate([pairs, jumps], axis=1), weights)
+    return _chains(merged)
+
+
+def _chains(merged):
+    """Turn a new label for each label into pairs of old labels that share it."""
+    order = np.argsort(merged, kind='stable')
+    same = merged[order[1:]] == merged[order[:-1]]
+    return np.stack([order[1:][same], order[:-1][same]])
+
+
+def _borders(edges, labels):
+    """Keep the edges between two different patches: nodes (2, e) and their labels (2, e)."""
+    ends = labels[edges]
+    cross = (ends[0] != ends[1]) & (ends > 0).all(axis=0)
+    return edges[:, cross], ends[:, cross]
+
+
+def _interior(graph, labels):
+    """Tell the nodes that are two steps inside their patch."""
+    inside = labels > 0
+    same = graph.near[:, labels[graph.near[0]] == labels[graph.near[1]]]
+    for _ in range(2):
+        both = same[:, inside[same[0]] & inside[same[1]]]
+        inside = np.bincount(both.ravel(), minlength=len(labels)) == 8
+    return inside
+
+
+def slivers(graph: SurfaceGraph, labels: np.ndarray) -> np.ndarray:
+    """Pair patches too thin to have a normal of their own with the one they touch most."""
+    count = int(labels.max(initial=0)) + 1
+    thin = np.bincount(labels, _interior(graph, labels), minlength=count) < THIN
+    pairs = _borders(graph.near, labels)[1]
+    touch = _table(count, pairs)
+    touch[:, thin] *= 0.5
+    return _best(touch, thin, CONTACT)
+
+
+def _table(count, pairs):
+    """Count how often two labels meet, symmetric (count, count)."""
+    table = np.bincount(pairs[0] * count + pairs[1], minlength=count * count)
+    table = table.reshape(count, count).astype(float)
+    return table + table.T
+
+
+def _best(table, chosen, least):
+    """Pair each chosen label with the label that its row favours, if by more than least."""
+    partner = table.argmax(axis=1)
+    chosen = np.flatnonzero(chosen & (table.max(axis=1, initial=0) >= least))
+    return np.stack([chosen, partner[chosen]])
+
+
+def insides(graph: SurfaceGraph, labels: np.ndarray, up: np.ndarray) -> np.ndarray:
+    """
+    Pair the hollow inside of a vessel with its outer wall, seen in front of it.
+
+    A patch that is concave all over is an inside; the wall is what hides it from below and
+    has its rim at the same height.
+    """
+    count = int(labels.max(initial=0)) + 1
+    inner = _interior(graph, labels)
+    known = np.bincount(labels, inner, minlength=count)
+    hollow = np.bincount(labels, inner & (graph.curvature > CONCAVE), minlength=count)
+    hollow = (known >= VESSEL) & (hollow > known / 2)
+    hollow[0] = False
+    if not hollow.any():
+        return np.zeros((2, 0), np.int64)
+    nodes, pairs = _borders(np.concatenate([graph.near, graph.jumps], axis=1), labels)
+    ranges = np.linalg.norm(graph.points, axis=1)[nodes]
+    behind = np.where(ranges[0] > ranges[1], pairs[0], pairs[1])
+    front = np.where(ranges[0] > ranges[1], pairs[1], pairs[0])
+    table = np.bincount(behind * count + front, minlength=count * count).reshape(count, count)
+    top = _tops(graph.points @ up.astype(np.float32), labels, count)
+    level = np.abs(top[:, None] - top) < RIM
+    return _best(table * level, hollow, RIM_CONTACT)
+
+
+def _tops(heights, labels, count):
+    """Give the height that 95 % of the nodes of each label stay below."""
+    order = np.lexsort((heights, labels))
+    ends = np.cumsum(np.bincount(labels, minlength=count))
+    sizes = np.diff(ends, prepend=0)
+    picks = np.clip(ends - 1 - sizes // 20, 0, max(len(labels) - 1, 0))
+    return np.where(sizes > 0, heights[order][picks], np.inf)
+
+
+def occluded(image: ImageGraph, labels: np.ndarray) -> np.ndarray:
+    """
+    Pair patches that continue each other behind something nearer, or behind missing depth.
+
+    Samples of one patch lie on the tangent planes of the other and the other way round, and
+    all that is seen on the way between them is nearer than the surface would be.
+    """
+    samples, found = _samples(labels)
+    if len(found) < 2:
+        return np.zeros((2, 0), np.int64)
+    points, normals = image.graph.points[samples], image.graph.normals[samples]
+    low, high = points.min(axis=1), points.max(axis=1)
+    a, b = np.triu_indices(len(found), 1)
+    gap = np.linalg.norm(np.maximum(0, np.maximum(low[a] - high[b], low[b] - high[a])), axis=1)
+    a, b = a[gap < GAP], b[gap < GAP]
+    off = _continuation(points, normals, a, b)
+    fits = np.maximum(np.median(off.min(axis=2), axis=1), np.median(off.min(axis=1), axis=1))
+    good = fits < CONTINUES
+    a, b, off = a[good], b[good], off[good]
+    if not len(a):
+        return np.zeros((2, 0), np.int64)
+    ends = samples[a], np.take_along_axis(samples[b], off.argmin(axis=2), axis=1)
+    good = _hidden(image, labels, found[a], found[b], *ends) > HIDDEN
+    return np.stack([found[a[good]], found[b[good]]])
+
+
+def _samples(labels):
+    """Pick evenly spread nodes of each label with enough of them: (k, SAMPLES), (k,) labels."""
+    sizes = np.bincount(labels)
+    order = np.argsort(labels, kind='stable')
+    starts = np.cumsum(sizes) - sizes
+    found = np.flatnonzero(sizes >= LEAST)
+    found = found[found > 0]
+    spread = (np.arange(SAMPLES) + 0.5) / SAMPLES
+    picks = starts[found, None] + (sizes[found, None] * spread).astype(int)
+    return order[picks], found
+
+
+def _continuation(points, normals, a, b):
+    """Measure how far samples of two patches lie off each other's tangent planes, metres."""
+    # n_a . (p_b - p_a) for all samples of all pairs, as matrix products.
+    own = np.einsum('kmi,kmi->km', points, normals)
+    from_a = np.abs(normals[a] @ points[b].transpose(0, 2, 1) - own[a][:, :, None])
+    from_b = np.abs(points[a] @ normals[b].transpose(0, 2, 1) - own[b][:, None, :])
+    turn = 1 - normals[a] @ normals[b].transpose(0, 2, 1)
+    return (from_a + from_b) / 2 + 0.1 * turn
+
+
+def _hidden(image, labels, first, last, start, end):
+    """Give the share of the ways between samples (p, m) that are hidden, for each pair."""
+    pixels = np.flatnonzero(image.nodes.ravel() >= 0)
+    width = image.nodes.shape[1]
+    t = np.linspace(0, 1, STEPS + 2)[1:-1]
+    (y0, x0), (y1, x1) = (np.divmod(pixels[nodes], width) for nodes in (start, end))
+    rows = np.rint(y0[..., None] + (y1 - y0)[..., None] * t).astype(int)
+    columns = np.rint(x0[..., None] + (x1 - x0)[..., None] * t).astype(int)
+    ranges = image.ranges[rows, columns]
+    # Along a straight line in space the inverse of the range is (nearly) linear in the image.
+    ends = [1 / image.ranges.ravel()[pixels[nodes]][..., None] for nodes in (start, end)]
+    expected = 1 / (ends[0] * (1 - t) + ends[1] * t)
+    nodes = image.nodes[rows, columns]
+    owner = np.where(nodes >= 0, labels[nodes], 0)
+    own = (owner == first[:, None, None]) | (owner == last[:, None, None])
+    with np.errstate(invalid='ignore'):
+        covered = (np.isnan(ranges) | (ranges < expected - CONTINUES)) & ~own
+    seen_through = (~own & ~covered).sum(axis=2)
+    return ((seen_through <= 1) & (covered.sum(axis=2) >= 2)).mean(axis=1)

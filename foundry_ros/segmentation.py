@@ -1,0 +1,69 @@
+# Copyright 2026 The foundry_ros developers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""The free points of a cloud, cut into objects: on the image, or on a voxel grid."""
+
+from foundry_ros import relations
+from foundry_ros.crop import voxel_grid
+from foundry_ros.graph import components, merge, watershed
+from foundry_ros.image_graph import image_graph, spread
+import numpy as np
+from scipy.spatial import cKDTree
+
+FLAT = 0.15
+LEAST_NODES = 8
+# Objects reach down to this share of the surface distance once they are found above it.
+FOOT = 0.75
+
+
+def segment_image(xyz: np.ndarray, mask: np.ndarray, clearance: np.ndarray, params,
+                  up: np.ndarray) -> np.ndarray:
+    """
+    Label the objects of an organised cloud.
+
+    :param xyz: (H, W, 3) float32.
+    :param mask: (H, W) bool, the points to look at.
+    :param clearance: (H, W) metres from the nearest surface, negative where no object can be.
+    :param params: ObjectsParams with every value set.
+    :param up: (3,) unit vector.
+    :return: (H, W) int labels, 0 = none.
+    """
+    free = mask & (clearance > params.surface_distance)
+    if not free.any():
+        return np.zeros(mask.shape, np.int32)
+    image = image_graph(xyz, free)
+    graph = image.graph
+    labels = watershed(graph, FLAT, LEAST_NODES)
+    labels = merge(labels, relations.convex(graph, labels))
+    labels = merge(labels, relations.occluded(image, labels))
+    labels = merge(labels, relations.slivers(graph, labels))
+    labels = merge(labels, relations.insides(graph, labels, up))
+    return spread(image, labels, xyz, mask & (clearance > FOOT * params.surface_distance))
+
+
+def segment_voxels(xyz: np.ndarray, free: np.ndarray, params) -> np.ndarray:
+    """
+    Label the objects of a cloud without order.
+
+    :param xyz: (N, 3) float32.
+    :param free: (N,) bool, the points that can belong to objects.
+    :param params: ObjectsParams with every value set.
+    :return: (N,) int labels, 0 = none.
+    """
+    labels = np.zeros(len(xyz), np.int32)
+    if free.any():
+        voxels = voxel_grid(xyz[free], params.voxel_size)
+        pairs = cKDTree(voxels.points).query_pairs(2 * params.voxel_size, output_type='ndarray')
+        labels[free] = components(len(voxels.points), pairs.T)[voxels.inverse] + 1
+    return labels
