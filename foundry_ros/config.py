@@ -67,6 +67,8 @@ class CropParams:
     max_z: float = param(1e3, 'Region of interest, upper z [m].', -1e3, 1e3)
     up: str = param('auto', 'Which way is up in the cloud\'s frame: auto (the support surface\'s '
                     'normal), or a direction as "x,y,z" (camera optical frame: "0,-1,0").')
+    up_frame: str = param('', 'Frame of tf whose z axis is up (base_link, map), for the node; it '
+                          'counts where crop.up is auto; empty = none.')
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,67 @@
+# Copyright 2026 The foundry_ros developers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""The executable ``perception_node``."""
+
+import sys
+from typing import List, Optional
+
+import rclpy
+from rclpy.executors import ExternalShutdownException
+from rclpy.logging import get_logger
+
+PIP = 'PIP_BREAK_SYSTEM_PACKAGES=1 {python} -m pip install numpy scipy onnxruntime PyYAML psutil'
+
+
+def main(args: Optional[List[str]] = None) -> int:
+    """
+    Run the node until it is told to end.
+
+    :return: 0, or 1 after a mistake that was told in one line.
+    """
+    rclpy.init(args=args)
+    node = None
+    try:
+        node = _node()
+        rclpy.spin(node)
+    except (KeyboardInterrupt, ExternalShutdownException):
+        return 0
+    except ModuleNotFoundError as error:
+        return _fail(f'the Python that ROS uses has no package {error.name!r}; run: '
+                     + PIP.format(python=sys.executable))
+    except ValueError as error:
+        if not type(error).__module__.startswith('foundry_ros.'):
+            raise
+        return _fail(str(error))
+    finally:
+        if node is not None:
+            node.destroy_node()
+        rclpy.try_shutdown()
+    return 0
+
+
+def _node():
+    """Make the node; its packages are imported here, so that a missing one is told well."""
+    from foundry_ros.nodes.perception_node import PerceptionNode
+    return PerceptionNode()
+
+
+def _fail(message: str) -> int:
+    """Tell what is wrong in one line."""
+    get_logger('foundry_perception').fatal(' '.join(message.split()))
+    return 1
+
+
+if __name__ == '__main__':
+    sys.exit(main())
