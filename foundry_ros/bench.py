@@ -31,6 +31,7 @@ from foundry_ros.bench_objects import format_table, run as bench_objects
 from foundry_ros.bundle import default_bundle, load_bundle
 from foundry_ros.cloud import Cloud
 from foundry_ros.output import readable_json, write_file
+from foundry_ros.options import positive
 from foundry_ros.pipeline import Pipeline
 from foundry_ros.student import Student
 from foundry_ros.summary import STAGES
@@ -48,13 +49,13 @@ def add_arguments(parser: argparse.ArgumentParser):
     parser.add_argument('--recording', metavar='PATH',
                         help='recording whose frames are timed (default: a simulated one)')
     parser.add_argument('--topic', metavar='T', help='PointCloud2 topic of --recording')
-    parser.add_argument('--clouds', metavar='N', type=int, default=20,
-                        help='at most so many clouds are timed (default: 20)')
+    parser.add_argument('--clouds', metavar='N', type=positive, default=10,
+                        help='at most so many clouds are timed (default: 10)')
     parser.add_argument('--model', metavar='DIR', help='model bundle (default: the shipped one)')
     parser.add_argument('--params', metavar='FILE.yaml', help='parameters, as for the node')
-    parser.add_argument('--threads', metavar='N', type=int, default=1,
+    parser.add_argument('--threads', metavar='N', type=positive, default=1,
                         help='threads of the student (default: 1)')
-    parser.add_argument('--repeat', metavar='N', type=int, default=20,
+    parser.add_argument('--repeat', metavar='N', type=positive, default=20,
                         help='rounds that each budget is timed (default: 20)')
     parser.add_argument('--output', metavar='FILE.json', help='write the JSON there')
 
@@ -159,11 +160,14 @@ def frame_speed(clouds: Iterable[Cloud], student: Student, params: config.Params
 
 
 def _clouds(args):
-    """Give the clouds to time."""
+    """Give the clouds to time: of a recording, or of a simulated table."""
     if args.recording:
         from foundry_ros.recording import open_recording
         with open_recording(args.recording, args.topic) as recording:
             yield from recording
+    else:
+        from foundry_ros.simulate import Simulation
+        yield from (cloud for cloud, _ in Simulation(frames=args.clouds))
 
 
 def _student_table(result) -> str:
@@ -178,7 +182,7 @@ def _student_table(result) -> str:
 
 def _frame_table(result) -> str:
     if not result['clouds']:
-        return 'Whole frames: no recording was given'
+        return 'Whole frames: the recording holds none'
     lines = [f'Whole frames: median ms of {result["clouds"]} clouds of {result["points"]} points '
              f'with {result["objects"]:.0f} objects',
              f'{"tokens":>8}' + ''.join(f'{stage:>10}' for stage in STAGES)]

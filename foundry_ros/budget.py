@@ -58,8 +58,9 @@ class LatencyModel:
     """
     How long a cloud with n objects takes at each budget, learned from clouds.
 
-    total = fixed + n (tokens + slowdown * student[budget]): all three are followed, and the
-    ratio between two budgets is corrected whenever the budget changes.
+    total = cloud + n (object + slowdown * student[budget]), where ``cloud`` is crop and
+    segmentation and ``object`` tokens, parts and the rest. All three are followed, and the ratio
+    between two budgets is corrected whenever the budget changes.
     """
 
     def __init__(self, student_ms: Mapping[int, float]):
@@ -69,7 +70,7 @@ class LatencyModel:
         :param student_ms: milliseconds that one object takes in the student, by budget.
         """
         self._student: Dict[int, float] = {b: max(ms, 1e-6) for b, ms in student_ms.items()}
-        self._fixed, self._tokens, self._slowdown = _Recent(), _Recent(), _Recent()
+        self._cloud, self._object, self._slowdown = _Recent(), _Recent(), _Recent()
         self._last = None
 
     @property
@@ -79,8 +80,8 @@ class LatencyModel:
 
     def observe(self, budget: int, objects: int, latency_ms: Mapping[str, float]):
         """Learn from a cloud; ``latency_ms`` as in :class:`foundry_ros.pipeline.Frame`."""
-        tokens, student = latency_ms['tokens'], latency_ms['student']
-        self._fixed.add(latency_ms['total'] - tokens - student)
+        cloud, student = latency_ms['crop'] + latency_ms['segment'], latency_ms['student']
+        self._cloud.add(cloud)
         if objects == 0 or budget not in self._student:
             return
         each = student / objects
@@ -89,13 +90,13 @@ class LatencyModel:
             learned = self._student[self._last[0]] * ratio
             self._student[budget] += 0.3 * (learned - self._student[budget])
         self._last = (budget, each)
-        self._tokens.add(tokens / objects)
+        self._object.add((latency_ms['total'] - cloud - student) / objects)
         self._slowdown.add(each / self._student[budget])
 
     def predict(self, budget: int, objects: int) -> float:
         """Expect the time of a cloud in milliseconds."""
         student = self._student[budget] * self._slowdown.value(1.0)
-        return self._fixed.value(0.0) + objects * (self._tokens.value(0.0) + student)
+        return self._cloud.value(0.0) + objects * (self._object.value(0.0) + student)
 
 
 class BudgetController:

@@ -19,6 +19,7 @@ import signal
 import sys
 
 from foundry_ros import config
+from foundry_ros.options import positive, token_budget
 from foundry_ros.output import OutputFolder
 from foundry_ros.pipeline import Pipeline
 from foundry_ros.recording import DetectionWriter, open_recording
@@ -48,23 +49,6 @@ def add_arguments(parser: argparse.ArgumentParser):
     parser.add_argument('--masks', action='store_true',
                         help="also write each point's object as masks/<frame>.npy")
     parser.add_argument('--no-pictures', action='store_true', help='write no frames/*.png')
-
-
-def token_budget(text: str) -> int:
-    """Read ``--token-budget``: 0 stands for auto."""
-    if text == 'auto':
-        return 0
-    if text not in [str(b) for b in config.TOKEN_BUDGETS]:
-        menu = ', '.join(str(b) for b in config.TOKEN_BUDGETS)
-        raise argparse.ArgumentTypeError(f'takes auto or one of {menu}, not {text!r}')
-    return int(text)
-
-
-def positive(text: str) -> int:
-    """Read a whole number from 1."""
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f'takes a whole number from 1, not {text!r}')
-    return int(text)
 
 
 def run(args: argparse.Namespace) -> int:

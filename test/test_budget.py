@@ -39,10 +39,12 @@ class World:
         self.controller.arrived(int(self.now * 1e9))
         budget = self.controller.choose(objects, self.params, load)
         slow = self.slowdown * (1 + self.noise * self.rng.standard_normal())
-        tokens, student = (slow * objects * ms for ms in (self.tokens, STUDENT_MS[budget]))
-        total = slow * self.fixed + tokens + student
-        self.controller.observe(budget, objects,
-                                {'tokens': tokens, 'student': student, 'total': total})
+        segment, tokens, student = (slow * ms for ms in (
+            self.fixed, objects * self.tokens, objects * STUDENT_MS[budget]))
+        total = segment + tokens + student
+        self.controller.observe(budget, objects, {
+            'crop': 0.0, 'segment': segment, 'tokens': tokens, 'student': student,
+            'total': total})
         self.now += 0.1
         return budget, total
 
@@ -163,7 +165,7 @@ def test_model_learns_the_ratio_of_budgets():
     truth = {1: 6.0, 64: 10.0}
     model = LatencyModel({1: 2.0, 64: 10.0})
     for budget in [1, 1, 1, 64, 64, 64] * 6:
-        model.observe(budget, 2, {'tokens': 2.0, 'student': 2 * truth[budget],
-                                  'total': 7.0 + 2 * truth[budget]})
+        model.observe(budget, 2, {'crop': 1.0, 'segment': 4.0, 'tokens': 2.0, 'student':
+                                  2 * truth[budget], 'total': 7.0 + 2 * truth[budget]})
     assert model.predict(64, 2) == pytest.approx(27.0, rel=0.1)
     assert model.predict(1, 2) == pytest.approx(19.0, rel=0.1)

@@ -20,7 +20,7 @@ import signal
 import subprocess
 import sys
 
-from foundry_ros import bundle as bundles, replay
+from foundry_ros import bundle as bundles, recording, replay
 from foundry_ros.__main__ import main
 from foundry_ros.cloud import CloudError
 from foundry_ros.output import OutputFolder
@@ -229,6 +229,24 @@ def test_stated_accuracy_is_listed(shipped, capsys):
     make_bundle(shipped / 'mock', {'accuracy': {'complete': {64: 0.5}}})
     main(['models'])
     assert '50.0 %' in capsys.readouterr().out
+
+
+def test_bench(capsys, monkeypatch):
+    """JSON on stdout, or in a file; the table on stderr; every budget beside the largest."""
+    monkeypatch.setattr(recording, 'open_recording', lambda *_: Clouds(*clouds(2)))
+    options = ['bench', '--recording', 'x', '--repeat', '2', '--clouds', '1']
+    assert main(options) == 0
+    printed = capsys.readouterr()
+    result = json.loads(printed.out)
+    assert set(result['student']['budgets']) == {'1', '2', '4', '8', '16', '32', '64'}
+    assert result['student']['budgets']['64']['speedup_1'] == 1.0
+    assert result['frame']['clouds'] == 1 and result['frame']['objects'] == len(BOXES)
+    assert set(result['frame']['latency_ms']) == {'1', '64'}
+    assert 'segment' in printed.err
+    assert main([*options, '--output', 'bench.json']) == 0
+    assert capsys.readouterr().out == ''
+    with open('bench.json', encoding='utf-8') as stream:
+        assert json.load(stream).keys() == result.keys()
 
 
 def test_doctor(shipped, capsys):
