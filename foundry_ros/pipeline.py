@@ -25,7 +25,7 @@ from foundry_ros.cloud import Cloud
 from foundry_ros.config import Params
 from foundry_ros.crop import region, up_vector
 from foundry_ros.load import Load, LoadMonitor
-from foundry_ros.names import best, class_scores, name_parts, NO_PART
+from foundry_ros.names import best, class_scores, name_parts, NO_PART, UNKNOWN
 from foundry_ros.objects import find_objects, Scene
 from foundry_ros.student import Student
 from foundry_ros.tokens import normalise, tokenise
@@ -140,7 +140,8 @@ class Pipeline:
         bundle = self.student.bundle
         label, score, alternatives = best(scores, bundle.classes, params.model.score_threshold,
                                           params.output.alternatives)
-        parts, part_scores = name_parts(label, part_logits, centers, shape, bundle)
+        wanted = label if params.output.parts else UNKNOWN
+        parts, part_scores = name_parts(wanted, part_logits, centers, shape, bundle)
         names = {int(i): bundle.parts[i] for i in np.unique(parts) if i != NO_PART}
         return Detection(track, label, score, alternatives, crop.box, crop.indices, parts,
                          part_scores, names)

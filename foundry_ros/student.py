@@ -173,6 +173,8 @@ def _session(bundle, providers, threads):
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
+    # Threads that spin while they wait look like load, and take the cores from whoever has work.
+    options.add_session_config_entry('session.intra_op.allow_spinning', '0')
     options.log_severity_level = 3
     try:
         with warnings.catch_warnings():

@@ -92,6 +92,13 @@ def test_unknown_has_no_parts(student):
     assert found[0].alternatives[0][0] == 'cup'
 
 
+def test_parts_can_be_left_out(student):
+    """Without parts the names stay."""
+    found = pipeline(student, output__parts=False).process(table_cloud()).detections
+    assert {d.label for d in found} == {'cup'}
+    assert all((d.parts == -1).all() for d in found)
+
+
 def test_params_hold_from_the_next_cloud_on(student):
     """Range, budget and number of alternatives change while it runs."""
     follow = pipeline(student, token_budget=64)
