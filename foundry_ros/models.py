@@ -18,6 +18,10 @@ from pathlib import Path
 
 from foundry_ros.bundle import Bundle, BundleError, default_bundle, load_bundle, shipped_bundles
 
+# Accuracy on complete shapes and on single views, parts by mean IoU over shapes.
+FIGURES = {'complete': ('complete', 'accuracy'), 'one view': ('single_view', 'accuracy'),
+           'parts': ('part_miou', 'complete', 'miou_i')}
+
 
 def add_arguments(parser: argparse.ArgumentParser):
     """Declare the options."""
@@ -39,8 +43,8 @@ def run(args: argparse.Namespace) -> int:
     paths = [Path(path) for path in args.bundles] or shipped_bundles()
     if not paths:
         raise _none_shipped()
-    print(f'{"name":20}{"version":>9}{"classes":>9}{"parts":>7}{"MB":>7}{"complete":>10}'
-          f'{"one view":>10}  verified')
+    figures = ''.join(f'{name:>10}' for name in FIGURES)
+    print(f'{"name":20}{"version":>9}{"classes":>9}{"parts":>7}{"MB":>7}{figures}  verified')
     problems = sum([not _show(path) for path in paths])
     return 1 if problems else 0
 
@@ -61,12 +65,12 @@ def _show(path: Path) -> bool:
         bundle = load_bundle(path)
         Student(bundle, threads=1)
     except BundleError as error:
-        print(f'{path.name:20}{"":52}  NOT USABLE: {error}')
+        print(f'{path.name:20}{"":53}  NOT USABLE: {error}')
         return False
-    complete, view = (accuracy(bundle, kind) for kind in ('complete', 'single_view'))
+    figures = ''.join(f'{accuracy(bundle, *keys):>10}' for keys in FIGURES.values())
     mark = ', default' if _is_default(path) else ''
     print(f'{bundle.name:20}{bundle.version:>9}{len(bundle.classes):9d}{len(bundle.parts):7d}'
-          f'{len(bundle.model) / 1e6:7.1f}{complete:>10}{view:>10}  yes{mark}: {path}')
+          f'{len(bundle.model) / 1e6:7.1f}{figures}  yes{mark}: {path}')
     return True
 
 
@@ -77,21 +81,14 @@ def _is_default(path: Path) -> bool:
         return False
 
 
-def accuracy(bundle: Bundle, kind: str) -> str:
+def accuracy(bundle: Bundle, *keys: str) -> str:
     """
-    Give a bundle's stated accuracy at its largest budget, for people.
+    Give a figure of a bundle's stated accuracy at its largest budget, for people.
 
-    :param kind: ``complete``, ``single_view`` or ``part_miou``.
+    :param keys: where it is below the budget, such as ``'complete', 'accuracy'``.
     :return: such as ``'87.1 %'``, or ``'-'`` where the manifest does not say.
     """
-    table = bundle.manifest['accuracy']
-    budget = bundle.token_budgets[-1]
-    row = table.get(budget, table.get(str(budget), {}))
-    value = row.get(kind) if isinstance(row, dict) else None
-    if value is None and isinstance(table.get(kind), dict):
-        value = table[kind].get(budget, table[kind].get(str(budget)))
-    if isinstance(value, dict):
-        value = value.get('mean')
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return '-'
-    return f'{100 * value if value <= 1 else value:.1f} %'
+    value = bundle.manifest['accuracy'].get(bundle.token_budgets[-1])
+    for key in keys:
+        value = value.get(key) if isinstance(value, dict) else None
+    return f'{100 * value:.1f} %' if isinstance(value, float) else '-'
