@@ -67,13 +67,10 @@ def _words(header, key, default=None) -> List[str]:
 
 
 def _numbers(header, key, default=None) -> List[int]:
-    try:
-        numbers = [int(word) for word in _words(header, key, default)]
-    except ValueError:
-        numbers = [-1]
-    if min(numbers) < 0:
-        raise CloudError(f'{key} {" ".join(header[key])} in the .pcd header is no count')
-    return numbers
+    words = _words(header, key, default)
+    if not all(word.isdecimal() and len(word) < 20 for word in words):
+        raise CloudError(f'{key} {" ".join(words)[:100]} in the .pcd header is no count')
+    return [int(word) for word in words]
 
 
 def _dtype(header) -> np.dtype:
@@ -137,7 +134,7 @@ def _compressed(body, dtype, points) -> np.ndarray:
     packed, unpacked = struct.unpack('<II', body[:8])
     if len(body) - 8 < packed:
         raise CloudError(f'the file ends early: {len(body) - 8} of {packed} compressed bytes')
-    if unpacked < points * dtype.itemsize or unpacked > 300 * packed:
+    if unpacked != points * dtype.itemsize or unpacked > 300 * packed:  # LZF: 88 at best
         raise CloudError(f'{packed} bytes cannot unpack to {points} points of {dtype.itemsize}')
     data = _unpack(bytes(body[8:8 + packed]), unpacked)
     array, start = np.empty(points, dtype), 0

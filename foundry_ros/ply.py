@@ -51,6 +51,8 @@ def read_ply(content: bytes) -> np.ndarray:
     ascii_skip = binary_skip = 0
     for element in elements:
         dtype = _dtype(element, ORDERS[kind])
+        if element.count > len(content):
+            raise CloudError(f'the file ends early: {element.count} of {element.name} declared')
         if element.name == 'vertex':
             return (_ascii(body, dtype, element.count, ascii_skip) if kind == 'ascii' else
                     _binary(body, dtype, element.count, binary_skip))

@@ -32,8 +32,18 @@ COLOURS = ('r', 'g', 'b')
 USED = (*COORDINATES, *PACKED_COLOURS, *COLOURS)
 
 
+def one_line(text: str, length: int) -> str:
+    """Bring a text that may hold anything to one printable line."""
+    shown = ''.join(letter if letter.isprintable() else ' ' for letter in text[:4 * length])
+    return ' '.join(shown.split())[:length]
+
+
 class CloudError(ValueError):
     """A cloud that contradicts itself, or holds no x, y and z, in one line."""
+
+    def __init__(self, text: str):
+        """Keep to one line of bearable length, whatever of the cloud is quoted in it."""
+        super().__init__(one_line(text, 300))
 
 
 class Field(NamedTuple):
@@ -66,7 +76,7 @@ def view(msg: Any) -> np.ndarray:
     except CloudError:
         raise
     except (AttributeError, TypeError, ValueError, OverflowError) as error:
-        raise CloudError(f'this is no PointCloud2 message: {_one_line(error)}') from None
+        raise CloudError(f'this is no PointCloud2 message: {error}') from None
 
 
 def frame_and_stamp(header: Any) -> Tuple[str, int]:
@@ -80,9 +90,9 @@ def frame_and_stamp(header: Any) -> Tuple[str, int]:
         seconds, rest = (_integer(header.stamp, name) for name in names)
         frame = header.frame_id
     except (AttributeError, TypeError) as error:
-        raise CloudError(f'this is no header of a message: {_one_line(error)}') from None
+        raise CloudError(f'this is no header of a message: {error}') from None
     if not isinstance(frame, str):
-        raise CloudError(f'frame_id is {_one_line(repr(frame))}, not a text')
+        raise CloudError(f'frame_id is {frame!r}, not a text')
     if not (-2**31 <= seconds < 2**31 and 0 <= rest < 10**9):
         raise CloudError(f'the stamp of {seconds} s and {rest} ns is no time')
     return frame, seconds * 10**9 + rest
@@ -118,17 +128,12 @@ def require_coordinates(names: Sequence[str]):
     missing = [name for name in COORDINATES if name not in names]
     if missing:
         raise CloudError(f'the cloud has no field {", ".join(missing)}; its fields: '
-                         f'{_one_line(", ".join(names)) or "none"}')
+                         f'{", ".join(names) or "none"}')
 
 
 def _integer(msg, name) -> int:
     """Return an attribute that has to be a whole number."""
     return operator.index(getattr(msg, name))
-
-
-def _one_line(text) -> str:
-    """Put a text from outside on one line of bearable length."""
-    return ' '.join(str(text).split())[:200]
 
 
 def _record(fields, point_step: int, order: str) -> np.dtype:

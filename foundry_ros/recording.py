@@ -28,6 +28,7 @@ from foundry_ros.cloud import Cloud, CloudError, from_array, from_message
 from foundry_ros.detection_writer import DetectionWriter
 from foundry_ros.pcd import read_pcd
 from foundry_ros.ply import read_ply
+from foundry_ros.pointcloud2 import one_line
 
 __all__ = ['DetectionWriter', 'open_recording', 'Recording', 'RecordingError']
 
@@ -253,4 +254,4 @@ def _damaged(path, error) -> RecordingError:
 def _reason(error) -> str:
     """Put what an exception says on one line of bearable length."""
     text = error.strerror if isinstance(error, OSError) else str(error)
-    return ' '.join((text or type(error).__name__).split()).rstrip('.')[:200]
+    return one_line(text or type(error).__name__, 200).rstrip('.')
