@@ -1,0 +1,120 @@
+# Copyright 2026 The foundry_ros developers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""A sheet of cards: each object near by, its parts, its name and what else it may be."""
+
+from typing import Tuple
+
+from foundry_ros.cloud import Cloud
+from foundry_ros.names import NO_PART, UNKNOWN
+from foundry_ros.pipeline import Detection, Frame
+from foundry_ros.render import drawing
+from foundry_ros.render.drawing import Image, ImageDraw
+from foundry_ros.render.scene import LUMINANCE, object_colors
+from foundry_ros.render.splat import shade, splat
+from foundry_ros.render.viewpoint import choose
+import numpy as np
+
+VIEW, CARD, GAP, COLUMNS = (300, 236), (300, 398), 16, 4
+
+
+def closeups(cloud: Cloud, result: Frame):
+    """
+    Draw a card for each object.
+
+    :return: a PIL image; as many rows of four as it takes.
+    """
+    count = max(len(result.detections), 1)
+    columns, rows = min(count, COLUMNS), -(-count // COLUMNS)
+    size = (GAP + columns * (CARD[0] + GAP), GAP + rows * (CARD[1] + GAP))
+    sheet = Image.new('RGB', size, drawing.PANEL)
+    for i, detection in enumerate(result.detections):
+        card = _card(cloud, detection, result.scene.up)
+        place = GAP + i % COLUMNS * (CARD[0] + GAP), GAP + i // COLUMNS * (CARD[1] + GAP)
+        sheet.paste(card, place, _round(CARD))
+    return sheet
+
+
+def _card(cloud, detection, up):
+    """Draw one card."""
+    card = Image.new('RGB', CARD, drawing.CARD)
+    card.paste(_portrait(cloud, detection, up), (0, 0))
+    draw = ImageDraw.Draw(card)
+    strange = detection.label == UNKNOWN
+    y = VIEW[1] + 22
+    drawing.text(draw, (16, y), detection.label, 20, drawing.FAINT if strange else drawing.INK,
+                 bold=not strange)
+    drawing.text(draw, (CARD[0] - 16, y), f'{detection.score:.2f}', 20,
+                 drawing.FAINT if strange else drawing.INK, anchor='rm')
+    y = _alternatives(draw, y + 26, detection)
+    _parts(draw, VIEW[1] + 114, detection)
+    size = ' x '.join(f'{edge * 100:.0f}' for edge in detection.box.size)
+    drawing.text(draw, (16, CARD[1] - 16), f'{size} cm', 12, drawing.FAINT)
+    drawing.text(draw, (CARD[0] - 16, CARD[1] - 16), f'{len(detection.indices)} points', 12,
+                 drawing.FAINT, anchor='rm')
+    return card
+
+
+def _alternatives(draw, y, detection):
+    """Draw the hypotheses as bars; return y below them."""
+    for label, score in detection.alternatives[:3]:
+        first = label == detection.label
+        drawing.text(draw, (16, y), label, 13, drawing.INK if first else drawing.FAINT)
+        drawing.bar(draw, (124, y - 3, CARD[0] - 60, y + 4), [score],
+                    [drawing.ACCENT if first else drawing.FAINT])
+        drawing.text(draw, (CARD[0] - 16, y), f'{score:.2f}', 13, drawing.FAINT, anchor='rm')
+        y += 20
+    return y
+
+
+def _parts(draw, y, detection):
+    """Draw the legend of the parts, in at most two lines."""
+    x, last = 16.0, y + 20
+    for part in np.unique(detection.parts[detection.parts != NO_PART]):
+        name = detection.part_names[int(part)].partition('/')[2]
+        if x > 16 and x + drawing.swatch_width(name, 13) > CARD[0] - 12:
+            x, y = 16.0, y + 20
+        if y > last:
+            return
+        x = drawing.swatch(draw, x, y, name, drawing.part_color(int(part)), 13) + 12
+
+
+def _portrait(cloud: Cloud, detection: Detection, up: np.ndarray):
+    """Draw the object's points alone, filling the picture."""
+    points = cloud.xyz[detection.indices]
+    view = choose(points, [detection.box], up, VIEW)
+    light = None if cloud.rgb is None else cloud.rgb[detection.indices] @ LUMINANCE / 255
+    colors = np.clip(object_colors(detection, light), 0, 255).astype(np.uint8)
+    large = view.enlarged(2)
+    depth, index = splat(points, large, _splat_width(points, large))
+    shown = index >= 0
+    image = np.where(shown[..., None], np.append(colors, [[0, 0, 0]], axis=0)[index], 0)
+    image = image * shade(np.ascontiguousarray(depth), large, 0.6)[..., None]
+    image += ~shown[..., None] * np.repeat(np.repeat(drawing.backdrop(VIEW), 2, 0), 2, 1)
+    return Image.fromarray(np.clip(image, 0, 255).astype(np.uint8)).reduce(2)
+
+
+def _splat_width(points, view) -> int:
+    """Choose how wide a point is drawn so that a surface looks closed."""
+    u, v, _ = view.project(points)
+    cells = np.unique((u // 16).astype(np.int64) * 100000 + (v // 16).astype(np.int64))
+    step = np.sqrt(256 * len(cells) / max(len(points), 1))
+    return 2 * int(np.clip(round(0.7 * step), 1, 9)) + 1
+
+
+def _round(size: Tuple[int, int]):
+    """Draw the mask of a card with round corners."""
+    mask = Image.new('L', (size[0] * 2, size[1] * 2), 0)
+    ImageDraw.Draw(mask).rounded_rectangle((0, 0, size[0] * 2 - 1, size[1] * 2 - 1), 24, 255)
+    return mask.reduce(2)

@@ -1,0 +1,100 @@
+# Copyright 2026 The foundry_ros developers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Points to pixels: splats with a depth buffer, and light that shows their form."""
+
+from typing import Tuple
+
+from foundry_ros.normals import image_normals
+from foundry_ros.render.viewpoint import Viewpoint
+import numpy as np
+
+# Read as a pair: no depth (NaN) and no index (-1).
+EMPTY = np.uint64(2**64 - 1)
+LIGHT = np.array([-0.45, -0.75, -0.55]) / np.linalg.norm([-0.45, -0.75, -0.55])
+RING = ((0, 2), (2, 0), (0, -2), (-2, 0), (1, 1), (1, -1), (-1, 1), (-1, -1))
+DEAD_ZONE, DEPTH_STRENGTH = 0.004, 9.0
+
+
+def splat(points: np.ndarray, view: Viewpoint, width: int) -> Tuple[np.ndarray, np.ndarray]:
+    """
+    Draw points as squares, the nearest in front.
+
+    :param points: (n, 3) finite.
+    :param width: odd, pixels.
+    :return: depth (height, width) float32, NaN where nothing is, and the point's index
+        (height, width) int32, -1 where nothing is.
+    """
+    u, v, depth = view.project(points)
+    columns, rows = view.size
+    seen = np.flatnonzero((depth > 1e-3) & (u >= 0) & (u < columns) & (v >= 0) & (v < rows))
+    seen = seen[np.argsort(-depth[seen], kind='stable')]
+    # Depth above index in one number: positive floats are ordered like their bits.
+    pairs = np.empty((len(seen), 2), '<u4')
+    pairs[:, 0], pairs[:, 1] = seen, depth[seen].astype('<f4').view('<u4')
+    buffer = np.full((rows, columns), EMPTY)
+    buffer[v[seen].astype(int), u[seen].astype(int)] = pairs.view('<u8')[:, 0]
+    buffer = _least(_least(buffer, width // 2, 0), width // 2, 1)
+    parts = buffer.view('<u4').reshape(rows, columns, 2)
+    return parts[..., 1].view('<f4'), parts[..., 0].view('<i4')
+
+
+def _least(buffer, half, axis):
+    """Take the least value within ``half`` cells along an axis."""
+    result = buffer.copy()
+    for step in range(1, half + 1):
+        ahead, behind = [slice(None)] * 2, [slice(None)] * 2
+        ahead[axis], behind[axis] = slice(step, None), slice(None, -step)
+        ahead, behind = tuple(ahead), tuple(behind)
+        np.minimum(result[ahead], buffer[behind], out=result[ahead])
+        np.minimum(result[behind], buffer[ahead], out=result[behind])
+    return result
+
+
+def spacing(points: np.ndarray, view: Viewpoint) -> float:
+    """Estimate how many pixels lie between neighbouring points in the picture."""
+    u, v, depth = view.project(points)
+    columns, rows = view.size
+    seen = (depth > 1e-3) & (u >= 0) & (u < columns) & (v >= 0) & (v < rows)
+    return float(np.sqrt(columns * rows / max(int(seen.sum()), 1)))
+
+
+def shade(depth: np.ndarray, view: Viewpoint, light: float = 0.5) -> np.ndarray:
+    """
+    Light a depth image: a lamp over the viewer's shoulder, and eye-dome lighting.
+
+    The latter (Boucheny 2009) darkens what lies behind its neighbours.
+
+    :param depth: (height, width) float32, NaN where nothing is.
+    :param light: how much of the light comes from the lamp; the rest is everywhere.
+    :return: (height, width) float32 factors of the colours, about 0.3 to 1.2.
+    """
+    log = np.log(depth)
+    behind = np.zeros_like(log)
+    for down, right in RING:
+        step = log - np.roll(log, (down, right), (0, 1)) - DEAD_ZONE
+        behind += np.clip(np.nan_to_num(step), 0, 0.08)
+    lamp = _lamp(depth[::2, ::2], view)
+    lamp = np.repeat(np.repeat(lamp, 2, axis=0), 2, axis=1)[:depth.shape[0], :depth.shape[1]]
+    return np.exp(-DEPTH_STRENGTH * behind) * (1 - light + light * lamp)
+
+
+def _lamp(depth, view):
+    """Return how much light each pixel of the halved image gets from the lamp, mean about 1."""
+    rows, columns = np.mgrid[:depth.shape[0], :depth.shape[1]].astype(np.float32) * 2
+    points = np.stack([(columns - view.centre[0]) / view.focal * depth,
+                       (rows - view.centre[1]) / view.focal * depth, depth])
+    normals = image_normals(points, 0.02 * np.nan_to_num(depth), 9)
+    return np.nan_to_num(0.35 + 1.1 * np.clip(np.einsum('kij,k->ij', normals, LIGHT), 0, 1),
+                         nan=1.0).astype(np.float32)
