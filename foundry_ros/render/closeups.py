@@ -14,7 +14,7 @@
 
 """A sheet of cards: each object near by, its parts, its name and what else it may be."""
 
-from typing import Tuple
+from typing import List, Tuple
 
 from foundry_ros.cloud import Cloud
 from foundry_ros.names import NO_PART, UNKNOWN
@@ -26,7 +26,8 @@ from foundry_ros.render.splat import shade, splat
 from foundry_ros.render.viewpoint import choose
 import numpy as np
 
-VIEW, CARD, GAP, COLUMNS = (300, 236), (300, 398), 16, 4
+VIEW, GAP, COLUMNS = (300, 236), 16, 4
+TEXT, ROW = 112, 20  # height of what stands under the picture, and of a row of the legend
 
 
 def closeups(cloud: Cloud, result: Frame):
@@ -37,57 +38,67 @@ def closeups(cloud: Cloud, result: Frame):
     """
     count = max(len(result.detections), 1)
     columns, rows = min(count, COLUMNS), -(-count // COLUMNS)
-    size = (GAP + columns * (CARD[0] + GAP), GAP + rows * (CARD[1] + GAP))
-    sheet = Image.new('RGB', size, drawing.PANEL)
-    for i, detection in enumerate(result.detections):
-        card = _card(cloud, detection, result.scene.up)
-        place = GAP + i % COLUMNS * (CARD[0] + GAP), GAP + i // COLUMNS * (CARD[1] + GAP)
-        sheet.paste(card, place, _round(CARD))
+    legends = [_legend(detection) for detection in result.detections]
+    wide = VIEW[0]
+    high = VIEW[1] + TEXT + ROW * max((len(legend) for legend in legends), default=0)
+    sheet = Image.new('RGB', (GAP + columns * (wide + GAP), GAP + rows * (high + GAP)),
+                      drawing.PANEL)
+    for i, (detection, legend) in enumerate(zip(result.detections, legends)):
+        card = _card(cloud, detection, legend, result.scene.up, (wide, high))
+        place = GAP + i % COLUMNS * (wide + GAP), GAP + i // COLUMNS * (high + GAP)
+        sheet.paste(card, place, _round(card.size))
     return sheet
 
 
-def _card(cloud, detection, up):
+def _card(cloud, detection, legend, up, size):
     """Draw one card."""
-    card = Image.new('RGB', CARD, drawing.CARD)
+    card = Image.new('RGB', size, drawing.CARD)
     card.paste(_portrait(cloud, detection, up), (0, 0))
     draw = ImageDraw.Draw(card)
     strange = detection.label == UNKNOWN
     y = VIEW[1] + 22
     drawing.text(draw, (16, y), detection.label, 20, drawing.FAINT if strange else drawing.INK,
                  bold=not strange)
-    drawing.text(draw, (CARD[0] - 16, y), f'{detection.score:.2f}', 20,
+    drawing.text(draw, (size[0] - 16, y), f'{detection.score:.2f}', 20,
                  drawing.FAINT if strange else drawing.INK, anchor='rm')
-    y = _alternatives(draw, y + 26, detection)
-    _parts(draw, VIEW[1] + 114, detection)
-    size = ' x '.join(f'{edge * 100:.0f}' for edge in detection.box.size)
-    drawing.text(draw, (16, CARD[1] - 16), f'{size} cm', 12, drawing.FAINT)
-    drawing.text(draw, (CARD[0] - 16, CARD[1] - 16), f'{len(detection.indices)} points', 12,
+    y = _alternatives(draw, y + 26, detection) + 4
+    for row in legend:
+        x = 16.0
+        for part, name in row:
+            x = drawing.swatch(draw, x, y, name, drawing.part_color(part), 13) + 12
+        y += ROW
+    edges = ' x '.join(f'{edge * 100:.0f}' for edge in detection.box.size)
+    drawing.text(draw, (16, size[1] - 14), f'{edges} cm', 12, drawing.FAINT)
+    drawing.text(draw, (size[0] - 16, size[1] - 14), f'{len(detection.indices)} points', 12,
                  drawing.FAINT, anchor='rm')
     return card
 
 
 def _alternatives(draw, y, detection):
     """Draw the hypotheses as bars; return y below them."""
-    for label, score in detection.alternatives[:3]:
+    for label, score in detection.alternatives[:2]:
         first = label == detection.label
         drawing.text(draw, (16, y), label, 13, drawing.INK if first else drawing.FAINT)
-        drawing.bar(draw, (124, y - 3, CARD[0] - 60, y + 4), [score],
+        drawing.bar(draw, (124, y - 3, VIEW[0] - 60, y + 4), [score],
                     [drawing.ACCENT if first else drawing.FAINT])
-        drawing.text(draw, (CARD[0] - 16, y), f'{score:.2f}', 13, drawing.FAINT, anchor='rm')
+        drawing.text(draw, (VIEW[0] - 16, y), f'{score:.2f}', 13, drawing.FAINT, anchor='rm')
         y += 20
     return y
 
 
-def _parts(draw, y, detection):
-    """Draw the legend of the parts, in at most two lines."""
-    x, last = 16.0, y + 20
-    for part in np.unique(detection.parts[detection.parts != NO_PART]):
-        name = detection.part_names[int(part)].partition('/')[2]
-        if x > 16 and x + drawing.swatch_width(name, 13) > CARD[0] - 12:
-            x, y = 16.0, y + 20
-        if y > last:
-            return
-        x = drawing.swatch(draw, x, y, name, drawing.part_color(int(part)), 13) + 12
+def _legend(detection) -> List[List[Tuple[int, str]]]:
+    """Break the object's parts into rows of (id, name)."""
+    rows: List[List[Tuple[int, str]]] = []
+    x = np.inf
+    for part in np.unique(detection.parts[detection.parts != NO_PART]).tolist():
+        name = detection.part_names[part].partition('/')[2]
+        wide = drawing.swatch_width(name, 13) + 12
+        if x + wide > VIEW[0] - 4:
+            rows.append([])
+            x = 16.0
+        rows[-1].append((part, name))
+        x += wide
+    return rows
 
 
 def _portrait(cloud: Cloud, detection: Detection, up: np.ndarray):
@@ -97,10 +108,11 @@ def _portrait(cloud: Cloud, detection: Detection, up: np.ndarray):
     light = None if cloud.rgb is None else cloud.rgb[detection.indices] @ LUMINANCE / 255
     colors = np.clip(object_colors(detection, light), 0, 255).astype(np.uint8)
     large = view.enlarged(2)
-    depth, index = splat(points, large, _splat_width(points, large))
+    width = _splat_width(points, large)
+    depth, index = splat(points, large, width)
     shown = index >= 0
     image = np.where(shown[..., None], np.append(colors, [[0, 0, 0]], axis=0)[index], 0)
-    image = image * shade(np.ascontiguousarray(depth), large, 0.6)[..., None]
+    image = image * shade(np.ascontiguousarray(depth), large, width, 0.6)[..., None]
     image += ~shown[..., None] * np.repeat(np.repeat(drawing.backdrop(VIEW), 2, 0), 2, 1)
     return Image.fromarray(np.clip(image, 0, 255).astype(np.uint8)).reduce(2)
 

@@ -36,7 +36,7 @@ ACCENT = (80, 165, 255)
 # The parts of a category have consecutive ids, so neighbours here must differ most.
 PARTS = np.array([(255, 112, 98), (46, 204, 186), (255, 194, 78), (158, 130, 255),
                   (142, 208, 98), (250, 138, 200), (86, 170, 255), (222, 178, 138)], np.uint8)
-WHOLE, STRANGE = (206, 216, 228), (126, 134, 144)
+WHOLE, STRANGE = (190, 202, 216), (122, 130, 140)
 STAGES = {'crop': (110, 124, 140), 'segment': (86, 170, 255), 'tokens': (46, 204, 186),
           'student': (255, 194, 78), 'other': (78, 88, 100)}
 
@@ -55,7 +55,7 @@ def text(draw, place: Tuple[float, float], words: str, size: int, color=INK, bol
     :param place: x, y of the anchor.
     :return: x where it ends.
     """
-    draw.text(place, words, color, font(size), anchor, stroke_width=0.4 if bold else 0,
+    draw.text(place, words, color, font(size), anchor, stroke_width=0.3 if bold else 0,
               stroke_fill=color)
     return place[0] + width(words, size)
 

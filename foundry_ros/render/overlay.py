@@ -68,12 +68,11 @@ def draw_names(picture, view: Viewpoint, detections: Sequence[Detection]):
 
 
 def _anchor(view, detection):
-    """Return where the top of the object is in the picture, or None outside it."""
-    corners = box_corners(detection.box)
-    u, v, depth = view.project(corners[[1, 3, 5, 7]])
+    """Return where the box ends upwards in the picture, or None outside it."""
+    u, v, depth = view.project(box_corners(detection.box))
     if depth.min() <= 1e-3:
         return None
-    u, v = u.mean(), v.mean()
+    u, v = u[1::2].mean(), max(v.min(), 0)
     inside = -20 < u < view.size[0] + 20 and -40 < v < view.size[1] + 40
     return (float(u), float(v)) if inside else None
 
@@ -85,7 +84,7 @@ def _free_place(anchor, width, height, size, taken):
         for aside in (0, -.35, .35, -.7, .7, -1.05, 1.05):
             for sign in (1, -1):
                 x = np.clip(anchor[0] + aside * width - width / 2, 4, size[0] - width - 4)
-                y = anchor[1] - sign * (14 + up * (height * .5 + 2)) - height / 2
+                y = anchor[1] - sign * (16 + up * (height * .5 + 2)) - height / 2
                 y = np.clip(y, 4, size[1] - height - 4)
                 box = (x, y, x + width, y + height)
                 cost = np.hypot(x + width / 2 - anchor[0], y + height / 2 - anchor[1])

@@ -26,6 +26,7 @@ from foundry_ros.render.overlay import draw_boxes, draw_names
 from foundry_ros.render.splat import shade, spacing, splat
 from foundry_ros.render.viewpoint import choose
 import numpy as np
+from scipy.ndimage import find_objects, gaussian_filter
 
 LOW, HIGH = np.array([66., 82, 102]), np.array([146., 168, 192])
 LUMINANCE = np.array([.299, .587, .114])
@@ -106,17 +107,22 @@ def _points(points, colors, owner, view):
     image = Image.fromarray(packed.view(np.uint32)[:, 0][index].view(np.uint8).reshape(
         *index.shape, 4), 'RGBX')
     small = np.asarray(image.reduce(2), np.float32)
-    lit = small[..., :3] * shade(depth[::2, ::2], view)[..., None]
+    light = shade(np.ascontiguousarray(depth[::2, ::2]), view, width / 2)
+    lit = small[..., :3] * light[..., None]
     cover = small[..., 3:] / 255
-    lit += _outline(np.append(owner, NO_OBJECT)[index[::2, ::2]])[..., None] * 70
+    lit += 55 * _outlines(np.append(owner, NO_OBJECT)[index[::2, ::2]])[..., None]
     lit += (1 - cover) * drawing.backdrop(view.size)
     return Image.fromarray(np.clip(lit, 0, 255).astype(np.uint8))
 
 
-def _outline(owner):
-    """Mark the rims of objects, (height, width) float32 in [0, 1]."""
-    rim = np.zeros(owner.shape, bool)
-    for axis in (0, 1):
-        for step in (1, -1):
-            rim |= owner != np.roll(owner, step, axis)
-    return (rim & (owner != NO_OBJECT)).astype(np.float32)
+def _outlines(owner):
+    """Mark the rims of objects, smoothed, (height, width) float32 in [0, 1]."""
+    rims = np.zeros(owner.shape, np.float32)
+    for i, window in enumerate(find_objects(owner + 1)):
+        if window is None:
+            continue
+        window = tuple(slice(max(s.start - 6, 0), s.stop + 6) for s in window)
+        share = gaussian_filter((owner[window] == i).astype(np.float32), 2.5)
+        rim = np.clip(1 - np.abs(share - 0.5) / 0.18, 0, 1)
+        np.maximum(rims[window], rim, out=rims[window])
+    return rims

@@ -16,20 +16,20 @@
 
 from typing import Tuple
 
-from foundry_ros.normals import image_normals
+from foundry_ros.normals import box_sum, image_normals
 from foundry_ros.render.viewpoint import Viewpoint
 import numpy as np
 
 # Read as a pair: no depth (NaN) and no index (-1).
 EMPTY = np.uint64(2**64 - 1)
 LIGHT = np.array([-0.45, -0.75, -0.55]) / np.linalg.norm([-0.45, -0.75, -0.55])
-RING = ((0, 2), (2, 0), (0, -2), (-2, 0), (1, 1), (1, -1), (-1, 1), (-1, -1))
-DEAD_ZONE, DEPTH_STRENGTH = 0.004, 9.0
+RING = ((0, 1), (1, 0), (0, -1), (-1, 0), (1, 1), (1, -1), (-1, 1), (-1, -1))
+LEAST_STEP, NOISE, DEPTH_STRENGTH = 0.002, 2.5, 9.0
 
 
 def splat(points: np.ndarray, view: Viewpoint, width: int) -> Tuple[np.ndarray, np.ndarray]:
     """
-    Draw points as squares, the nearest in front.
+    Draw points as octagons, the nearest in front.
 
     :param points: (n, 3) finite.
     :param width: odd, pixels.
@@ -45,20 +45,22 @@ def splat(points: np.ndarray, view: Viewpoint, width: int) -> Tuple[np.ndarray, 
     pairs[:, 0], pairs[:, 1] = seen, depth[seen].astype('<f4').view('<u4')
     buffer = np.full((rows, columns), EMPTY)
     buffer[v[seen].astype(int), u[seen].astype(int)] = pairs.view('<u8')[:, 0]
-    buffer = _least(_least(buffer, width // 2, 0), width // 2, 1)
+    for step in range(width // 2):
+        buffer = _grown(buffer, diagonals=step % 2 == 0)
     parts = buffer.view('<u4').reshape(rows, columns, 2)
     return parts[..., 1].view('<f4'), parts[..., 0].view('<i4')
 
 
-def _least(buffer, half, axis):
-    """Take the least value within ``half`` cells along an axis."""
+def _grown(buffer, diagonals):
+    """Take the least of each cell and its four or eight neighbours."""
     result = buffer.copy()
-    for step in range(1, half + 1):
+    for axis in (0, 1):
+        source = result.copy() if diagonals and axis else buffer
         ahead, behind = [slice(None)] * 2, [slice(None)] * 2
-        ahead[axis], behind[axis] = slice(step, None), slice(None, -step)
+        ahead[axis], behind[axis] = slice(1, None), slice(None, -1)
         ahead, behind = tuple(ahead), tuple(behind)
-        np.minimum(result[ahead], buffer[behind], out=result[ahead])
-        np.minimum(result[behind], buffer[ahead], out=result[behind])
+        np.minimum(result[ahead], source[behind], out=result[ahead])
+        np.minimum(result[behind], source[ahead], out=result[behind])
     return result
 
 
@@ -70,31 +72,34 @@ def spacing(points: np.ndarray, view: Viewpoint) -> float:
     return float(np.sqrt(columns * rows / max(int(seen.sum()), 1)))
 
 
-def shade(depth: np.ndarray, view: Viewpoint, light: float = 0.5) -> np.ndarray:
+def shade(depth: np.ndarray, view: Viewpoint, grain: float, light: float = 0.5) -> np.ndarray:
     """
     Light a depth image: a lamp over the viewer's shoulder, and eye-dome lighting.
 
-    The latter (Boucheny 2009) darkens what lies behind its neighbours.
+    The latter (Boucheny 2009) darkens what lies behind its neighbours, by more than the noise
+    around there.
 
     :param depth: (height, width) float32, NaN where nothing is.
+    :param grain: how many pixels wide a point is.
     :param light: how much of the light comes from the lamp; the rest is everywhere.
     :return: (height, width) float32 factors of the colours, about 0.3 to 1.2.
     """
     log = np.log(depth)
-    behind = np.zeros_like(log)
-    for down, right in RING:
-        step = log - np.roll(log, (down, right), (0, 1)) - DEAD_ZONE
-        behind += np.clip(np.nan_to_num(step), 0, 0.08)
-    lamp = _lamp(depth[::2, ::2], view)
+    reach = max(1, round(0.6 * grain))
+    steps = [log - np.roll(log, (down * reach, right * reach), (0, 1)) for down, right in RING]
+    noise = np.mean([np.clip(np.nan_to_num(np.abs(step)), 0, 0.02) for step in steps[::3]], axis=0)
+    noise = LEAST_STEP + NOISE * box_sum(noise, 15) / 15**2
+    behind = sum(np.clip(np.nan_to_num(step - noise), 0, 0.08) for step in steps)
+    lamp = _lamp(depth[::2, ::2], view, 2 * int(1.2 * grain + 1.5) + 1)
     lamp = np.repeat(np.repeat(lamp, 2, axis=0), 2, axis=1)[:depth.shape[0], :depth.shape[1]]
     return np.exp(-DEPTH_STRENGTH * behind) * (1 - light + light * lamp)
 
 
-def _lamp(depth, view):
-    """Return how much light each pixel of the halved image gets from the lamp, mean about 1."""
+def _lamp(depth, view, window):
+    """Return how much light each pixel of the halved image gets from the lamp, about 1."""
     rows, columns = np.mgrid[:depth.shape[0], :depth.shape[1]].astype(np.float32) * 2
     points = np.stack([(columns - view.centre[0]) / view.focal * depth,
                        (rows - view.centre[1]) / view.focal * depth, depth])
-    normals = image_normals(points, 0.02 * np.nan_to_num(depth), 9)
-    return np.nan_to_num(0.35 + 1.1 * np.clip(np.einsum('kij,k->ij', normals, LIGHT), 0, 1),
-                         nan=1.0).astype(np.float32)
+    normals = image_normals(points, 0.02 * np.nan_to_num(depth), window)
+    return np.nan_to_num(0.35 + 0.95 * np.clip(np.einsum('kij,k->ij', normals, LIGHT), 0, 1),
+                         nan=0.7).astype(np.float32)
