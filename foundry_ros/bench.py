@@ -30,8 +30,8 @@ from foundry_ros import config
 from foundry_ros.bench_objects import format_table, run as bench_objects
 from foundry_ros.bundle import default_bundle, load_bundle
 from foundry_ros.cloud import Cloud
-from foundry_ros.output import readable_json, write_file
 from foundry_ros.options import positive
+from foundry_ros.output import readable_json, write_file
 from foundry_ros.pipeline import Pipeline
 from foundry_ros.student import Student
 from foundry_ros.summary import STAGES

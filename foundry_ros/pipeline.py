@@ -45,7 +45,7 @@ class Detection:
     parts that occur.
     """
 
-    id: str
+    id: str  # noqa: A003 the name that vision_msgs gives it
     label: str
     score: float
     alternatives: Tuple[Tuple[str, float], ...]

@@ -30,7 +30,7 @@ _FAR = 1e6
 class _Track:
     """What is remembered of an object."""
 
-    id: str
+    name: str
     center: np.ndarray
     size: np.ndarray
     scores: np.ndarray
@@ -75,7 +75,7 @@ class Tracker:
             seen.append(track)
         self._tracks = [t for t in self._tracks if t.missed <= params.max_missed]
         smooth = np.array([t.scores for t in seen]).reshape(scores.shape)
-        return [t.id for t in seen], smooth
+        return [t.name for t in seen], smooth
 
     def _start(self, center, size, scores):
         """Follow a new object."""

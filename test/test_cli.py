@@ -27,6 +27,7 @@ from foundry_ros.output import OutputFolder
 from foundry_ros.recording import Recording
 from mock_bundle import make_bundle
 import numpy as np
+from PIL import Image
 import pytest
 from table_scene import BOXES, table_cloud
 
@@ -72,7 +73,9 @@ def play(monkeypatch):
         def opened(path, topic):
             yield Clouds(*clouds)
         monkeypatch.setattr(replay, 'open_recording', opened)
-        return main(['replay', 'table.bag', '--no-pictures', *options])
+        quiet = [] if '--pictures' in options else ['--no-pictures']
+        options = [option for option in options if option != '--pictures']
+        return main(['replay', 'table.bag', *quiet, *options])
     return run
 
 
@@ -108,6 +111,16 @@ def test_replay_writes_what_it_found(play, capsys):
     counts = [int((mask == i).sum()) for i in range(len(BOXES))]
     assert counts == [o['points'] for o in found['frames'][0]['objects']]
     assert 'cup' in capsys.readouterr().out
+
+
+def test_pictures(play):
+    """Unless they are not wanted, each cloud has a picture, and one of its objects."""
+    play(*clouds(1))
+    assert not os.path.exists('table_objects/frames')
+    assert play(*clouds(1), options=['--pictures']) == 0
+    for name in ('000000.png', '000000_objects.png'):
+        with Image.open(f'table_objects/frames/{name}') as picture:
+            assert min(picture.size) > 100
 
 
 def test_every_other_cloud(play):
