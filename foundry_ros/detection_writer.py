@@ -23,8 +23,6 @@ MCAP, because rosbags' own writer leaves out the quality of service of the topic
 from contextlib import contextmanager, suppress
 import os
 from pathlib import Path
-import signal
-import threading
 from typing import Any, Dict
 
 from foundry_ros import results
@@ -50,8 +48,8 @@ class DetectionWriter:
     """
     Context manager that writes ``detections.mcap`` frame by frame.
 
-    The file appears when it is whole: at the end, or with the frames so far on Ctrl-C. After any
-    other error, or without a frame, nothing is left.
+    The file appears when it is whole: at the end, or with the frames so far on Ctrl-C between
+    two of them. After any other error, or without a frame, nothing is left.
     """
 
     def __init__(self, folder, bundle, threshold: float = 0.0):
@@ -66,7 +64,7 @@ class DetectionWriter:
         self.path = Path(folder) / FILE_NAME
         self._temporary = self.path.with_name(f'.{FILE_NAME}.unfinished')
         self._bundle, self._threshold = bundle, threshold
-        self._frames = 0
+        self._whole = False  # it holds at least one frame, and each to its last message
         self._store, writer = _tools()
         with self._reporting():
             self._file = open(self._temporary, 'wb')
@@ -99,7 +97,7 @@ class DetectionWriter:
         """
         classes, parts = self._bundle.classes, self._bundle.parts
         content = {}
-        if not self._frames:
+        if not self._whole:
             content['label_info'] = results.label_info(frame, classes, self._threshold)
             content['part_info'] = results.label_info(frame, parts, self._threshold)
         content['detections'] = results.detections(frame)
@@ -108,10 +106,11 @@ class DetectionWriter:
         content['token_budget'] = results.token_budget(frame)
         serialised = {topic: self._serialise(topic, values) for topic, values in content.items()}
         time = max(frame.stamp, 0)
-        with self._reporting(), _no_interrupt():
+        self._whole = False
+        with self._reporting():
             for topic, data in serialised.items():
                 self._mcap.add_message(self._channels[topic], time, data, time)
-            self._frames += 1
+        self._whole = True
 
     def _serialise(self, topic, values) -> bytes:
         name = results.TOPICS[topic]
@@ -123,8 +122,8 @@ class DetectionWriter:
 
     def __exit__(self, kind, error, trace) -> bool:
         """Close the file and move it to its place, or remove it."""
-        keep = self._frames and (kind is None or issubclass(kind, KeyboardInterrupt))
-        with self._reporting(), _no_interrupt():
+        keep = self._whole and (kind is None or issubclass(kind, KeyboardInterrupt))
+        with self._reporting():
             try:
                 if keep:
                     self._mcap.finish()
@@ -147,7 +146,7 @@ class DetectionWriter:
         try:
             yield
         except OSError as error:
-            raise OutputError(f'cannot write {self.path}: {error.strerror}') from None
+            raise OutputError(f'cannot write {self.path}: {error.strerror or error}') from None
 
 
 def message(store, name: str, values: Dict[str, Any]):
@@ -197,19 +196,3 @@ def _tools():
         types.update(get_types_from_msg(text, name))
     store.register(types)
     return store, Writer
-
-
-@contextmanager
-def _no_interrupt():
-    """Put Ctrl-C off until the block is done, so that it never cuts a message in two."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # Ctrl-C is only ever raised in the main thread
-        return
-    came = []
-    before = signal.signal(signal.SIGINT, lambda *_: came.append(True))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-    if came:
-        raise KeyboardInterrupt
