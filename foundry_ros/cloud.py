@@ -170,8 +170,7 @@ def _channel(values) -> np.ndarray:
     """Return one colour as uint8; fractions of one, where no value is greater, are scaled."""
     if values.dtype == np.uint8:
         return values
-    if values.dtype.kind == 'f':
-        values = np.nan_to_num(values.astype(np.float64), posinf=255, neginf=0)
-        if values.size and values.max() <= 1:
-            values = values * 255
-    return np.clip(values, 0, 255).astype(np.uint8)
+    numbers = np.nan_to_num(values.astype(np.float64), posinf=255, neginf=0)
+    if values.dtype.kind == 'f' and np.max(numbers, initial=0) <= 1:
+        numbers *= 255
+    return np.clip(numbers, 0, 255).astype(np.uint8)

@@ -156,6 +156,7 @@ def test_packed_colour(name, kind, big):
 
 @pytest.mark.parametrize('kind, values, expected', [
     ('u1', [0, 7, 255], [0, 7, 255]), ('u2', [0, 7, 300], [0, 7, 255]),
+    ('i1', [-3, 7, 127], [0, 7, 127]), ('i4', [-3, 1, 0], [0, 1, 0]),
     ('f4', [0, 0.5, 1], [0, 127, 255]), ('f4', [0, 7, 255], [0, 7, 255]),
     ('f8', [np.nan, 0.5, np.inf], [0, 0, 255])])
 def test_colour_in_three_fields(kind, values, expected):
