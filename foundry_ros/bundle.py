@@ -24,6 +24,7 @@ import hashlib
 import math
 import os
 from pathlib import Path
+import reprlib
 import sys
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
@@ -87,7 +88,7 @@ def load_bundle(path) -> Bundle:
                           'manifest.yaml into it')
     try:
         manifest = yaml.safe_load(text)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise BundleError(f'{folder}/manifest.yaml is no YAML: {_one_line(error)}') from None
     try:
         fields = _checked(manifest)
@@ -116,6 +117,11 @@ def _read(folder, name, limit):
 def _real(folder, name):
     """Give the folder that a file really lies in (colcon's symlink install links each file)."""
     return (folder / name).resolve().parent
+
+
+def _shown(value) -> str:
+    """Show a value of a manifest, however large or deep it is."""
+    return reprlib.repr(value)[:60]
 
 
 def _one_line(error):
@@ -161,14 +167,14 @@ def _check_type(key, value, kind):
         words = {str: 'text', list: 'a list', dict: 'a mapping', int: 'a whole number',
                  float: 'a number'}
         raise BundleError(f'{key} in manifest.yaml must be '
-                          f'{" or ".join(words[k] for k in kinds)}, not {value!r:.60}')
+                          f'{" or ".join(words[k] for k in kinds)}, not {_shown(value)}')
 
 
 def _names(key, values):
     """Check a list of names: text, not empty, each once."""
     for value in values:
         if not isinstance(value, str) or not value:
-            raise BundleError(f'{key} must list names, not {value!r:.60}')
+            raise BundleError(f'{key} must list names, not {_shown(value)}')
     twice = {value for value in values if values.count(value) > 1}
     if twice:
         raise BundleError(f'{key} lists {", ".join(sorted(twice))} twice')
@@ -200,7 +206,7 @@ def _class_sizes(table, classes):
             isinstance(edge, (int, float)) and math.isfinite(edge) for edge in size)
         if not numbers or not 0 < size[0] <= size[1]:
             raise BundleError(f'class_sizes: {name} must be [least, largest] longest edge in '
-                              f'metres, not {size!r:.60}')
+                              f'metres, not {_shown(size)}')
     return {name: (float(size[0]), float(size[1])) for name, size in table.items()}
 
 
@@ -210,7 +216,7 @@ def _budgets(values):
     if not values or values != menu:
         offered = ', '.join(str(b) for b in TOKEN_BUDGETS)
         raise BundleError(f'token_budgets must be among {offered} in this order, '
-                          f'not {values!r:.60}')
+                          f'not {_shown(values)}')
     return tuple(menu)
 
 

@@ -96,6 +96,25 @@ def test_manifest_that_is_no_mapping(tmp_path, text):
     assert 'manifest.yaml' in refusal(path)
 
 
+@pytest.mark.parametrize('text', ['[' * 5000, '{a: ' * 5000])
+def test_manifest_that_is_too_deep(tmp_path, text):
+    """Nesting without end is refused."""
+    path = make_bundle(tmp_path / 'b')
+    (path / 'manifest.yaml').write_text(text)
+    assert 'manifest.yaml is no YAML' in refusal(path)
+
+
+def test_manifest_that_would_unfold_without_end(tmp_path):
+    """Twenty-four levels of ten aliases each are told in a short line, at once."""
+    path = make_bundle(tmp_path / 'b', drop=['classes'])
+    levels = ['l0: &l0 [x]']
+    levels += [f'l{i}: &l{i} [{", ".join(["*l" + str(i - 1)] * 10)}]' for i in range(1, 25)]
+    text = (path / 'manifest.yaml').read_text()
+    (path / 'manifest.yaml').write_text(text + '\n'.join(levels) + '\nclasses: *l24\n')
+    assert 'classes must list names' in refusal(path)
+    assert len(refusal(path)) < 300
+
+
 @pytest.mark.parametrize('graph, said', [
     ({'neighbours': 16}, r'takes groups in the shape \(any, 64, 16, 3\)'),
     ({'batch': 1}, r'takes groups in the shape \(1, 64, 32, 3\)'),
