@@ -77,9 +77,13 @@ def format_summary(content: Dict[str, Any]) -> str:
         lines.append(f'{name:14}' + ''.join(f'{value:10.1f}' for value in values))
     budgets = sorted({f['token_budget'] for f in frames})
     objects = [item for f in frames for item in f['objects']]
-    lines += ['', f'{len(frames)} clouds, {len(objects)} objects in them, token budget '
-              + ', '.join(str(b) for b in budgets)]
+    lines += ['', f'{_count(len(frames), "cloud")}, {_count(len(objects), "sighting")} of '
+              f'objects, token budget {", ".join(str(b) for b in budgets)}']
     return '\n'.join(lines + ([''] + _by_name(objects) if objects else []))
+
+
+def _count(number: int, word: str) -> str:
+    return f'{number} {word}' if number == 1 else f'{number} {word}s'
 
 
 def _by_name(objects) -> List[str]:

@@ -72,5 +72,5 @@ def test_table():
     text = format_summary(summary('', '', '', entries))
     rows = [line.split() for line in text.splitlines()[-2:]]
     assert rows == [['chair', '2', '1', '0.75', 'leg,', 'seat'], ['unknown', '3', '1', '0.75']]
-    assert '2 clouds, 5 objects in them, token budget 16' in text
+    assert '2 clouds, 5 sightings of objects, token budget 16' in text
     assert 'no clouds' in format_summary(summary('', '', '', []))
