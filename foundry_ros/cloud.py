@@ -135,6 +135,12 @@ def _adjacent(array, offset, dtype, step) -> np.ndarray:
                                  'itemsize': array.dtype.itemsize}))['first']
     three = np.lib.stride_tricks.as_strided(first, (*array.shape, 3), (*array.strides, step),
                                             writeable=False)
+    height, width = array.shape
+    if height > 1 and array.strides[0] != width * array.strides[1]:  # rows are padded: copy
+        packed = np.empty(three.shape, dtype)
+        for i in range(3):
+            packed[..., i] = three[..., i]
+        three = packed
     return three.reshape(-1, 3)
 
 
