@@ -17,9 +17,9 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial import ConvexHull, QhullError
 
-HULL_SAMPLE = 1000
+SAMPLE = 400
+STEP = 2.0
 
 
 @dataclass(frozen=True)
@@ -65,41 +65,33 @@ def quaternion(rotation: np.ndarray) -> np.ndarray:
     return -vector if vector[3] < 0 else vector
 
 
-def upright_box(points: np.ndarray, up: np.ndarray, floor: float = np.inf) -> Box:
+def upright_box(points: np.ndarray, axes: np.ndarray, floor: float = np.inf) -> Box:
     """
-    Fit the box of smallest footprint whose z axis is up.
+    Fit the box of smallest footprint that stands upright.
 
     :param points: (n, 3), n >= 1, finite.
-    :param up: (3,) unit vector.
+    :param axes: (3, 3) of :func:`upright_axes`.
     :param floor: height (along up) of the support that the object stands on; the box reaches
         down to it when it lies below the lowest point.
     :return: the box; edges are at least a millimetre.
     """
-    frame = upright_axes(up)
-    local = points.astype(np.float64) @ frame.T
-    turn = _smallest_footprint(local[::max(1, len(local) // HULL_SAMPLE), :2])
-    local[:, :2] = local[:, :2] @ turn.T
-    low, high = local.min(axis=0), local.max(axis=0)
-    low[2] = min(low[2], floor)
-    axes = np.eye(3)
-    axes[:2, :2] = turn
-    axes = axes @ frame
-    size = np.maximum(high - low, 1e-3)
-    return Box((low + high) / 2 @ axes, size, quaternion(axes.T))
+    local = points @ axes.T.astype(points.dtype)
+    turn = _smallest_footprint(local[::max(1, len(local) // SAMPLE), :2])
+    flat = local[:, :2] @ turn.T.astype(points.dtype)
+    low = np.append(flat.min(axis=0), min(local[:, 2].min(), floor)).astype(np.float64)
+    high = np.append(flat.max(axis=0), local[:, 2].max()).astype(np.float64)
+    own = np.concatenate([turn @ axes[:2], axes[2:]])
+    return Box((low + high) / 2 @ own, np.maximum(high - low, 1e-3), quaternion(own.T))
 
 
 def _smallest_footprint(points):
-    """Rotate so that the smallest enclosing rectangle is along x (longer side) and y."""
-    try:
-        corners = points[ConvexHull(points).vertices]
-    except (QhullError, ValueError):
-        corners = points
-    edges = np.roll(corners, -1, axis=0) - corners
-    angles = np.append(np.arctan2(edges[:, 1], edges[:, 0]), 0.0)
-    turns = np.stack([np.stack([np.cos(angles), np.sin(angles)], axis=1),
-                      np.stack([-np.sin(angles), np.cos(angles)], axis=1)], axis=1)
-    turned = turns @ corners.T
-    sides = turned.max(axis=2) - turned.min(axis=2)
-    best = np.argmin(sides.prod(axis=1))
-    turn = turns[best]
-    return turn if sides[best, 0] >= sides[best, 1] else np.array([turn[1], -turn[0]])
+    """Turn so that the smallest enclosing rectangle is along x (longer side) and y: (2, 2)."""
+    # Rotated by a quarter the rectangles repeat, with their sides swapped.
+    angles = np.arange(0, 180, STEP) * (np.pi / 180)
+    directions = np.stack([np.cos(angles), np.sin(angles)]).astype(points.dtype)
+    along = points @ directions
+    widths = along.max(axis=0) - along.min(axis=0)
+    across = np.roll(widths, -len(angles) // 2)
+    best = np.argmin(np.where(widths >= across, widths * across, np.inf))
+    c, s = np.cos(angles[best]), np.sin(angles[best])
+    return np.array([[c, s], [-s, c]])

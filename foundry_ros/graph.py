@@ -13,7 +13,7 @@
 # limitations under the License.
 
 """
-Surfaces as a graph: points joined to their neighbours, cut into patches, patches merged.
+Surfaces as a graph: points joined to their neighbours, cut into patches, patches joined.
 
 Image pixels and voxels both end up here, so the segmentation proper is written once.
 """
@@ -24,14 +24,17 @@ import numpy as np
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
+# The cost rises to a crease in steps; each is flooded so many neighbours deep.
+FLOOD = ((0.3, 3), (0.45, 3), (0.7, 3), (np.inf, 12))
+
 
 @dataclass(frozen=True)
 class SurfaceGraph:
     """
     Points of surfaces and their neighbourhood.
 
-    ``points`` and ``normals`` (n, 3); ``cost`` (n,) concavity, ``curvature`` (n,) 1/m, positive
-    where concave; ``near`` (2, e) neighbours on a continuing surface, ``jumps`` (2, f)
+    ``points`` and ``normals`` (n, 3); ``cost`` (n,) concavity; ``curvature`` (n,) 1/m, positive
+    where concave; ``near`` (2, e) neighbours on a continuing surface; ``jumps`` (2, f)
     neighbours in the image, one behind the other.
     """
 
@@ -41,6 +44,48 @@ class SurfaceGraph:
     curvature: np.ndarray
     near: np.ndarray
     jumps: np.ndarray
+
+
+@dataclass(frozen=True)
+class Patches:
+    """
+    Nodes grouped into patches: ``labels`` (n,) from 1, 0 = none, below ``count``.
+
+    ``near`` (2, e) and ``jumps`` (2, f) are the edges of the graph between different patches.
+    """
+
+    labels: np.ndarray
+    count: int
+    near: np.ndarray
+    jumps: np.ndarray
+
+    def joined(self, pairs: np.ndarray) -> 'Patches':
+        """Join patches by pairs (2, p) of labels; the labels that are left have no gaps."""
+        new = numbered(components(self.count, pairs))
+        return Patches(new[self.labels], int(new.max(initial=0)) + 1,
+                       _between(self.near, new[self.labels[self.near]]),
+                       _between(self.jumps, new[self.labels[self.jumps]]))
+
+
+def patches(graph: SurfaceGraph, labels: np.ndarray) -> Patches:
+    """Group the nodes of a graph by their labels (n,), 0 = none."""
+    return Patches(labels, int(labels.max(initial=0)) + 1,
+                   _between(graph.near, labels[graph.near]),
+                   _between(graph.jumps, labels[graph.jumps]))
+
+
+def _between(edges, ends):
+    """Keep the edges whose ends have different labels."""
+    return edges[:, (ends[0] != ends[1]) & (ends[0] > 0) & (ends[1] > 0)]
+
+
+def numbered(parents: np.ndarray) -> np.ndarray:
+    """Number groups from 1 in order of first member, that of member 0 from 0."""
+    first = np.full(parents.max() + 1, len(parents))
+    np.minimum.at(first, parents, np.arange(len(parents)))
+    rank = np.empty(len(first), np.int64)
+    rank[np.argsort(first)] = np.arange(len(first))
+    return rank[parents]
 
 
 def components(count: int, edges: np.ndarray) -> np.ndarray:
@@ -55,51 +100,55 @@ def components(count: int, edges: np.ndarray) -> np.ndarray:
     return connected_components(graph, directed=False)[1]
 
 
-def watershed(graph: SurfaceGraph, flat: float, least: int, rounds: int = 12) -> np.ndarray:
-    """
-    Cut the graph into patches that meet on the ridges of the cost.
+def basins(graph: SurfaceGraph, low: np.ndarray) -> np.ndarray:
+    """Label the connected groups of the nodes that are ``low`` (n,) bool, from 1; others 0."""
+    near = graph.near[:, low[graph.near[0]] & low[graph.near[1]]]
+    return np.where(low, components(len(low), near) + 1, 0)
 
-    Connected nodes below ``flat`` are the basins; the others join the nearest basin, those of
-    lower cost first, in rounds.
 
-    :param least: basins of fewer nodes are flooded by their neighbours.
-    :return: (n,) labels from 1, 0 where no basin reaches.
+def without_small(labels: np.ndarray, least: int) -> np.ndarray:
+    """Clear labels with fewer than ``least`` members, and close the gaps in the numbers."""
+    keep = np.bincount(labels) >= least
+    keep[0] = False
+    return (np.cumsum(keep) * keep)[labels]
+
+
+def watershed(graph: SurfaceGraph, labels: np.ndarray) -> np.ndarray:
     """
-    low = graph.cost < flat
-    low[graph.jumps.ravel()] = False
-    labels = components(len(low), graph.near[:, low[graph.near[0]] & low[graph.near[1]]])
-    keep = (np.bincount(labels, low) >= least)
-    labels = np.where(low, (np.cumsum(keep) * keep)[labels], 0)
-    source, target = np.concatenate([graph.near, graph.near[::-1]], axis=1)
-    open_ = labels[source] == 0
-    source, target = source[open_], target[open_]
+    Let basins grow until they meet on the ridges of the cost.
+
+    :param labels: (n,) the basins, from 1; 0 = to be flooded, those of lower cost first, from
+        the nearest neighbour.
+    :return: (n,) labels, 0 where no basin reaches.
+    """
+    labels = labels.copy()
+    empty = labels[graph.near] == 0
+    source, target = _towards(graph.near, empty)
     gap = graph.points[source] - graph.points[target]
-    order = np.argsort(-np.einsum('ij,ij->i', gap, gap))
+    order = _by_size(np.einsum('ij,ij->i', gap, gap))[::-1]
     source, target = source[order], target[order]
-    for level in (0.3, 0.45, 0.7, np.inf):
-        for _ in range(3 if level < np.inf else rounds):
-            ready = (labels[target] > 0) & (graph.cost[source] < level)
+    cost = graph.cost[source]
+    for level, depth in FLOOD:
+        for _ in range(depth):
+            ready = (labels[target] > 0) & (cost < level)
             if not ready.any():
                 break
             # The nearest neighbour comes last, and the last write stays.
             labels[source[ready]] = labels[target[ready]]
-            open_ = labels[source] == 0
-            source, target = source[open_], target[open_]
+            left = labels[source] == 0
+            source, target, cost = source[left], target[left], cost[left]
     return labels
 
 
-def merge(labels: np.ndarray, pairs: np.ndarray) -> np.ndarray:
-    """
-    Join patches.
+def _by_size(values):
+    """Sort float32 values >= 0 to three digits: their upper bits, which numpy sorts by radix."""
+    return np.argsort((values.view(np.uint32) >> 16).astype(np.uint16), kind='stable')
 
-    :param labels: (n,) labels from 1, 0 = none.
-    :param pairs: (2, p) labels that are one.
-    :return: (n,) new labels, without gaps.
-    """
-    if not len(labels):
-        return labels
-    joined = components(int(labels.max()) + 1, pairs)
-    return np.unique(np.where(labels > 0, joined[labels] + 1, 0), return_inverse=True)[1]
+
+def _towards(edges, empty):
+    """Direct edges from each empty end to the other."""
+    return (np.concatenate([edges[0][empty[0]], edges[1][empty[1]]]),
+            np.concatenate([edges[1][empty[0]], edges[0][empty[1]]]))
 
 
 def contract(count: int, pairs: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -112,7 +161,7 @@ def contract(count: int, pairs: np.ndarray, weights: np.ndarray) -> np.ndarray:
     :param count: labels are below it.
     :param pairs: (2, p) labels of touching patches, repeated as often as there is evidence.
     :param weights: (p,) evidence that they are one object (negative: that they are two).
-    :return: (count,) the new label of each.
+    :return: (2, q) pairs of labels that were merged.
     """
     merged = np.arange(count)
     first, last = np.minimum(*pairs), np.maximum(*pairs)
@@ -122,12 +171,17 @@ def contract(count: int, pairs: np.ndarray, weights: np.ndarray) -> np.ndarray:
         first, last = keys // count, keys % count
         good = weights > 0
         if not good.any():
-            return merged
+            moved = np.flatnonzero(merged != np.arange(count))
+            return np.stack([moved, merged[moved]])
         best = np.full(count, -np.inf)
         for side in (first, last):
             np.maximum.at(best, side[good], weights[good])
         best = good & (weights >= best[first]) & (weights >= best[last])
-        step = components(count, np.stack([first[best], last[best]]))
+        step = np.arange(count)
+        # A patch may be the best of several that tie; pointers are followed to the end.
+        np.minimum.at(step, last[best], first[best])
+        while (step[step] != step).any():
+            step = step[step]
         merged = step[merged]
         first, last = step[first], step[last]
         apart = first != last

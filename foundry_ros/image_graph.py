@@ -21,6 +21,7 @@ from foundry_ros.convexity import DIRECTIONS, image_concavity
 from foundry_ros.graph import SurfaceGraph
 from foundry_ros.normals import image_normals
 import numpy as np
+from scipy import ndimage
 
 WIDTH = 320
 WINDOW = 7
@@ -67,6 +68,41 @@ def image_graph(xyz: np.ndarray, free: np.ndarray) -> ImageGraph:
     graph = SurfaceGraph(points[:, free].T, np.nan_to_num(normals[:, free].T), cost[free],
                          curvature[free], near, jumps)
     return ImageGraph(graph, nodes, origin, stride, ranges)
+
+
+def image_basins(image: ImageGraph, low: np.ndarray) -> np.ndarray:
+    """
+    Label connected pixels that are low, as :func:`foundry_ros.graph.basins` does.
+
+    Nodes at a depth jump belong to none, so the plain (and fast) connectivity of the image will
+    do.
+    """
+    low = low.copy()
+    low[image.graph.jumps] = False
+    picture = image.nodes >= 0
+    picture[picture] = low
+    return ndimage.label(picture, np.ones((3, 3)))[0][image.nodes >= 0]
+
+
+def interior(image: ImageGraph, labels: np.ndarray) -> np.ndarray:
+    """Tell the nodes that are two pixels inside their patch, (n,) bool."""
+    here = image.nodes >= 0
+    picture = np.zeros(here.shape, labels.dtype)
+    picture[here] = labels
+    inside = picture > 0
+    for axis in (0, 1):
+        # Two steps along one axis after two along the other: a square of five pixels.
+        for step in (1, 2):
+            ahead, behind = [np.s_[:], np.s_[:]], [np.s_[:], np.s_[:]]
+            ahead[axis], behind[axis] = np.s_[step:], np.s_[:-step]
+            ahead, behind = tuple(ahead), tuple(behind)
+            same = picture[ahead] == picture[behind]
+            inside[ahead] &= same
+            inside[behind] &= same
+        edge = [np.s_[:], np.s_[:]]
+        for edge[axis] in (np.s_[:2], np.s_[-2:]):
+            inside[tuple(edge)] = False
+    return inside[here]
 
 
 def jump_size(ranges):

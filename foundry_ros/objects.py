@@ -17,7 +17,7 @@
 from dataclasses import dataclass, replace
 from typing import List, Optional, Sequence, Tuple
 
-from foundry_ros.boxes import Box, upright_box
+from foundry_ros.boxes import Box, upright_axes, upright_box
 from foundry_ros.config import by_mode, ObjectsParams
 from foundry_ros.segmentation import segment_image, segment_voxels
 from foundry_ros.surfaces import find_surfaces, find_walls, Plane
@@ -25,10 +25,14 @@ import numpy as np
 
 # A support or wall is wider than this share of the largest object.
 SURFACE_EXTENT = 0.35
-WALL_EXTENT = 0.8
+WALL_EXTENT = 0.5
 WALLS = 2
+# So many level planes are looked at to find the ground among them.
+GROUNDS = 3
 # An object whose lowest point is nearer than this share of its size stands on the support.
 STANDING = 0.2
+# Objects rise to so many surface distances at least.
+RISE = 2.0
 
 
 @dataclass(frozen=True)
@@ -68,69 +72,75 @@ def find_objects(xyz: np.ndarray, mask: np.ndarray, height: int, width: int,
     params = by_mode(params, params.mode)
     chosen = np.flatnonzero(mask)
     supports, walls, up = _surfaces(xyz[chosen[::max(1, len(chosen) // 3000)]], params, up)
-    clearance = _clearance(xyz, supports, walls, params.max_height)
+    clearance = _clearance(xyz, supports, params.max_height)
     on = mask & (np.abs(clearance) <= params.surface_distance)
+    for wall in walls:
+        np.minimum(clearance, np.abs(wall.height(xyz)) / 2, out=clearance)
     if height > 1 and params.mode != 'lidar':
         labels = segment_image(xyz.reshape(height, width, 3), mask.reshape(height, width),
                                clearance.reshape(height, width), params, up).ravel()
     else:
         labels = segment_voxels(xyz, mask & (clearance > params.surface_distance), params)
-    objects = _crops(xyz, labels, params, up, supports)
-    return Scene(objects, _with_points(xyz, supports, np.flatnonzero(on), params), up)
+    objects = _crops(xyz, labels, clearance, params, up, supports)
+    return Scene(objects, _with_points(xyz, supports, np.flatnonzero(on)), up)
 
 
 def _surfaces(sample, params, up):
     """Find the supports, the walls, and up."""
-    count = params.max_surfaces if params.remove_surfaces else 0
+    if not params.remove_surfaces:
+        return [], [], find_surfaces(sample, 1.0, 0.0, 0, up)[1]
     distance = 1.3 * params.surface_distance
-    supports, up = find_surfaces(sample, distance, SURFACE_EXTENT * params.max_size, count, up)
-    if not count:
-        return [], [], up
-    heights = _clearance(sample, supports, [], params.max_height)
+    ground = params.mode != 'tabletop'
+    supports, up = find_surfaces(sample, distance, SURFACE_EXTENT * params.max_size,
+                                 max(GROUNDS, params.max_surfaces) if ground else
+                                 params.max_surfaces, up)
+    if ground:  # furniture and ceilings are level, too
+        supports = sorted(supports, key=lambda plane: plane.offset)[:params.max_surfaces]
+    heights = _clearance(sample, supports, params.max_height)
     walls = find_walls(sample[heights > distance], 2 * distance, WALL_EXTENT * params.max_size,
                        WALLS, up)
     return supports, walls, up
 
 
-def _clearance(xyz: np.ndarray, supports: Sequence[Plane], walls: Sequence[Plane],
-               max_height: float) -> np.ndarray:
+def _clearance(xyz: np.ndarray, supports: Sequence[Plane], max_height: float) -> np.ndarray:
     """
-    Measure how far points are from the nearest surface.
+    Measure how far points are from the nearest support.
 
-    :return: (N,) float32, metres; -inf where a point is too high above all supports, or below
-        them; +inf everywhere when there is no surface.
+    :return: (N,) float32, metres, negative where a point is below all supports or too high
+        above them; inf everywhere when there is no support.
     """
     nearest = np.full(len(xyz), np.inf, np.float32)
-    above = np.zeros(len(xyz), bool)
+    above = np.full(len(xyz), not supports)
     with np.errstate(invalid='ignore'):
         for plane in supports:
             height = plane.height(xyz)
             above |= (height > 0) & (height < max_height)
             np.minimum(nearest, np.abs(height), out=nearest)
-        for plane in walls:
-            np.minimum(nearest, np.abs(plane.height(xyz)) / 2, out=nearest)
-    return np.where(above, nearest, -nearest) if supports else nearest
+    return np.where(above, nearest, -nearest)
 
 
-def _with_points(xyz, supports, on, params):
-    """Give each support the points that lie on it."""
-    points, left = xyz[on], np.ones(len(on), bool)
-    result = []
-    for plane in supports:
-        here = left & (np.abs(plane.height(points)) <= params.surface_distance)
-        left &= ~here
-        result.append(replace(plane, indices=on[here]))
-    return tuple(result)
+def _with_points(xyz, supports, on):
+    """Give each support the points, among those on any surface, that are nearest to it."""
+    if not supports:
+        return ()
+    if len(supports) == 1:
+        return (replace(supports[0], indices=on),)
+    points = xyz[on]
+    nearest = np.argmin([np.abs(plane.height(points)) for plane in supports], axis=0)
+    return tuple(replace(plane, indices=on[nearest == k]) for k, plane in enumerate(supports))
 
 
-def _crops(xyz, labels, params, up, supports) -> Tuple[ObjectCrop, ...]:
+def _crops(xyz, labels, clearance, params, up, supports) -> Tuple[ObjectCrop, ...]:
     """Turn a label a point (0 = none) into crops that pass the limits of size."""
-    objects = []
+    objects, axes = [], upright_axes(up)
     for indices in groups(labels):
         if len(indices) < params.min_points:
             continue
+        # Bumps of the surface are no objects.
+        if clearance[indices].max() < RISE * params.surface_distance:
+            continue
         points = xyz[indices]
-        box = upright_box(points, up, _floor(points, supports))
+        box = upright_box(points, axes, _floor(points, supports))
         if params.min_size <= box.size.max() <= params.max_size:
             objects.append(ObjectCrop(indices, box, up))
     objects.sort(key=lambda crop: np.linalg.norm(crop.box.center))

@@ -18,7 +18,7 @@ Which patches are one object: convex neighbours, slivers, insides of vessels, oc
 Every function looks at labelled nodes and gives pairs of labels (2, p) that belong together.
 """
 
-from foundry_ros.graph import contract, SurfaceGraph
+from foundry_ros.graph import contract, Patches, SurfaceGraph
 from foundry_ros.image_graph import ImageGraph
 import numpy as np
 
@@ -40,55 +40,27 @@ CONTINUES = 0.01
 HIDDEN = 0.5
 
 
-def convex(graph: SurfaceGraph, labels: np.ndarray) -> np.ndarray:
+def convex(graph: SurfaceGraph, patches: Patches) -> np.ndarray:
     """
     Pair patches whose common border is, all in all, no concave crease.
 
     The cost on the border counts above the cost inside the patches, so the smooth hollow of a
     bowl is no crease; a border along a depth jump speaks for two objects.
     """
-    count = int(labels.max(initial=0)) + 1
+    labels, count = patches.labels, patches.count
     sizes = np.maximum(np.bincount(labels, minlength=count), 1)
     inside = np.bincount(labels, np.minimum(graph.cost, SHARPEST), minlength=count) / sizes
-    near, pairs = _borders(graph.near, labels)
-    crease = graph.cost[near].max(axis=0) - BACKGROUND * inside[pairs].min(axis=0)
-    jumps = _borders(graph.jumps, labels)[1]
+    pairs, jumps = labels[patches.near], labels[patches.jumps]
+    crease = graph.cost[patches.near].max(axis=0) - BACKGROUND * inside[pairs].min(axis=0)
     weights = np.concatenate([CREASE - np.minimum(crease, SHARPEST),
                               np.full(jumps.shape[1], -JUMP)])
-    merged = contract(count, np.concatenate([pairs, jumps], axis=1), weights)
-    return _chains(merged)
+    return contract(count, np.concatenate([pairs, jumps], axis=1), weights)
 
 
-def _chains(merged):
-    """Turn a new label for each label into pairs of old labels that share it."""
-    order = np.argsort(merged, kind='stable')
-    same = merged[order[1:]] == merged[order[:-1]]
-    return np.stack([order[1:][same], order[:-1][same]])
-
-
-def _borders(edges, labels):
-    """Keep the edges between two different patches: nodes (2, e) and their labels (2, e)."""
-    ends = labels[edges]
-    cross = (ends[0] != ends[1]) & (ends > 0).all(axis=0)
-    return edges[:, cross], ends[:, cross]
-
-
-def _interior(graph, labels):
-    """Tell the nodes that are two steps inside their patch."""
-    inside = labels > 0
-    same = graph.near[:, labels[graph.near[0]] == labels[graph.near[1]]]
-    for _ in range(2):
-        both = same[:, inside[same[0]] & inside[same[1]]]
-        inside = np.bincount(both.ravel(), minlength=len(labels)) == 8
-    return inside
-
-
-def slivers(graph: SurfaceGraph, labels: np.ndarray) -> np.ndarray:
+def slivers(patches: Patches, inner: np.ndarray) -> np.ndarray:
     """Pair patches too thin to have a normal of their own with the one they touch most."""
-    count = int(labels.max(initial=0)) + 1
-    thin = np.bincount(labels, _interior(graph, labels), minlength=count) < THIN
-    pairs = _borders(graph.near, labels)[1]
-    touch = _table(count, pairs)
+    thin = np.bincount(patches.labels, inner, minlength=patches.count) < THIN
+    touch = _table(patches.count, patches.labels[patches.near])
     touch[:, thin] *= 0.5
     return _best(touch, thin, CONTACT)
 
@@ -107,25 +79,24 @@ def _best(table, chosen, least):
     return np.stack([chosen, partner[chosen]])
 
 
-def insides(graph: SurfaceGraph, labels: np.ndarray, up: np.ndarray) -> np.ndarray:
+def insides(graph: SurfaceGraph, patches: Patches, inner: np.ndarray,
+            up: np.ndarray) -> np.ndarray:
     """
     Pair the hollow inside of a vessel with its outer wall, seen in front of it.
 
     A patch that is concave all over is an inside; the wall is what hides it from below and
     has its rim at the same height.
     """
-    count = int(labels.max(initial=0)) + 1
-    inner = _interior(graph, labels)
+    labels, count = patches.labels, patches.count
     known = np.bincount(labels, inner, minlength=count)
     hollow = np.bincount(labels, inner & (graph.curvature > CONCAVE), minlength=count)
     hollow = (known >= VESSEL) & (hollow > known / 2)
     hollow[0] = False
     if not hollow.any():
         return np.zeros((2, 0), np.int64)
-    nodes, pairs = _borders(np.concatenate([graph.near, graph.jumps], axis=1), labels)
-    ranges = np.linalg.norm(graph.points, axis=1)[nodes]
-    behind = np.where(ranges[0] > ranges[1], pairs[0], pairs[1])
-    front = np.where(ranges[0] > ranges[1], pairs[1], pairs[0])
+    nodes = np.concatenate([patches.near, patches.jumps], axis=1)
+    ends, ranges = labels[nodes], np.linalg.norm(graph.points[nodes], axis=2)
+    behind, front = np.where(ranges[0] > ranges[1], ends, ends[::-1])
     table = np.bincount(behind * count + front, minlength=count * count).reshape(count, count)
     top = _tops(graph.points @ up.astype(np.float32), labels, count)
     level = np.abs(top[:, None] - top) < RIM
@@ -133,21 +104,22 @@ def insides(graph: SurfaceGraph, labels: np.ndarray, up: np.ndarray) -> np.ndarr
 
 
 def _tops(heights, labels, count):
-    """Give the height that 95 % of the nodes of each label stay below."""
+    """Give the highest point of each label, the topmost nodes (as many as 5 %) left out."""
     order = np.lexsort((heights, labels))
     ends = np.cumsum(np.bincount(labels, minlength=count))
     sizes = np.diff(ends, prepend=0)
-    picks = np.clip(ends - 1 - sizes // 20, 0, max(len(labels) - 1, 0))
-    return np.where(sizes > 0, heights[order][picks], np.inf)
+    picks = np.clip(ends - 1 - sizes // 20, 0, len(labels) - 1)
+    return np.where(sizes > 0, heights[order][picks], np.nan)
 
 
-def occluded(image: ImageGraph, labels: np.ndarray) -> np.ndarray:
+def occluded(image: ImageGraph, patches: Patches) -> np.ndarray:
     """
     Pair patches that continue each other behind something nearer, or behind missing depth.
 
     Samples of one patch lie on the tangent planes of the other and the other way round, and
     all that is seen on the way between them is nearer than the surface would be.
     """
+    labels = patches.labels
     samples, found = _samples(labels)
     if len(found) < 2:
         return np.zeros((2, 0), np.int64)

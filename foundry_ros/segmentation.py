@@ -16,8 +16,8 @@
 
 from foundry_ros import relations
 from foundry_ros.crop import voxel_grid
-from foundry_ros.graph import components, merge, watershed
-from foundry_ros.image_graph import image_graph, spread
+from foundry_ros.graph import components, patches, watershed, without_small
+from foundry_ros.image_graph import image_basins, image_graph, interior, spread
 import numpy as np
 from scipy.spatial import cKDTree
 
@@ -44,12 +44,15 @@ def segment_image(xyz: np.ndarray, mask: np.ndarray, clearance: np.ndarray, para
         return np.zeros(mask.shape, np.int32)
     image = image_graph(xyz, free)
     graph = image.graph
-    labels = watershed(graph, FLAT, LEAST_NODES)
-    labels = merge(labels, relations.convex(graph, labels))
-    labels = merge(labels, relations.occluded(image, labels))
-    labels = merge(labels, relations.slivers(graph, labels))
-    labels = merge(labels, relations.insides(graph, labels, up))
-    return spread(image, labels, xyz, mask & (clearance > FOOT * params.surface_distance))
+    basins = without_small(image_basins(image, graph.cost < FLAT), LEAST_NODES)
+    found = patches(graph, watershed(graph, basins))
+    found = found.joined(relations.convex(graph, found))
+    found = found.joined(relations.occluded(image, found))
+    found = found.joined(relations.slivers(found, interior(image, found.labels)))
+    inner = interior(image, found.labels)
+    found = found.joined(relations.insides(graph, found, inner, up))
+    return spread(image, found.labels, xyz,
+                  mask & (clearance > FOOT * params.surface_distance))
 
 
 def segment_voxels(xyz: np.ndarray, free: np.ndarray, params) -> np.ndarray:

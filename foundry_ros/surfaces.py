@@ -18,12 +18,15 @@ from dataclasses import dataclass, field, replace
 from typing import List, Optional, Tuple
 
 import numpy as np
+from scipy.spatial import cKDTree
 
-SAMPLE = 1500
-TRIES = 200
+SAMPLE = 1000
+TRIES = 160
+NEIGHBOURS = 32
 SEED = 0
-LEAST_SHARE = 0.04
-SEEN_THROUGH = 0.3
+LEAST_SHARE = 0.025
+SEEN_THROUGH = 0.1
+GRAZING = np.sin(np.radians(3.0))
 MAX_TILT = np.cos(np.radians(15.0))
 LOWEST_VIEW = np.cos(np.radians(95.0))
 PARALLEL = np.cos(np.radians(6.0))
@@ -48,6 +51,18 @@ class Plane:
         return points @ self.normal.astype(points.dtype) - points.dtype.type(self.offset)
 
 
+def viewing_axis(points: np.ndarray) -> int:
+    """
+    Tell camera frames from others.
+
+    :param points: (n, 3) finite points, n >= 1.
+    :return: 1 for a camera that looks along +z, -1 along -z, 0 for any other frame.
+    """
+    ahead = points[:, 2] / np.maximum(np.linalg.norm(points, axis=1), 1e-9)
+    middle = np.median(ahead)
+    return int(np.sign(middle)) if np.mean(ahead * middle > 0.4) > 0.95 else 0
+
+
 def guess_up(points: np.ndarray) -> np.ndarray:
     """
     Guess roughly which way is up from how the frame lies to the view.
@@ -55,15 +70,11 @@ def guess_up(points: np.ndarray) -> np.ndarray:
     Cameras look along +z with y down (REP 103 optical frame) or along -z with y up (graphics);
     everything else is taken for a body frame with z up.
 
-    :param points: (n, 3) finite points seen from the origin.
+    :param points: (n, 3) finite points seen from the origin, n >= 1.
     :return: (3,) unit vector, right to within the tilt of a camera.
     """
-    ahead = points[:, 2] / np.maximum(np.linalg.norm(points, axis=1), 1e-9)
-    if np.mean(ahead > 0.5) > 0.95:
-        return np.array([0.0, -1.0, 0.0])
-    if np.mean(ahead < -0.5) > 0.95:
-        return np.array([0.0, 1.0, 0.0])
-    return np.array([0.0, 0.0, 1.0])
+    axis = viewing_axis(points)
+    return np.array([0.0, -axis, 0.0]) if axis else np.array([0.0, 0.0, 1.0])
 
 
 def find_surfaces(points: np.ndarray, distance: float, extent: float, count: int,
@@ -84,17 +95,21 @@ def find_surfaces(points: np.ndarray, distance: float, extent: float, count: int
     if not len(points):
         return [], np.array([0.0, 0.0, 1.0]) if up is None else up
     rng = np.random.default_rng(SEED)
-    rest = _sample(points)
-    least = max(20, LEAST_SHARE * len(rest))
-    guess, planes = up is None, []
+    rest = everything = _sample(points)
+    guess, planes, camera = up is None, [], viewing_axis(rest) != 0
     up = guess_up(rest) if guess else up
     limit = LOWEST_VIEW if guess else MAX_TILT
-    everything = rest
-    for _ in range(2 * count):
+    for _ in range(count + 2):
         plane, near = _ransac(rest, distance, up, (limit, 1.1), rng, guess)
-        if len(planes) == count or near.sum() < least:
+        if len(planes) == count or near.sum() < max(20, LEAST_SHARE * len(everything)):
             break
-        if _extent(rest[near]) >= extent and _opaque(plane, rest[near], everything, distance):
+        # Only a camera that looks straight down sees its support face on, and then little else.
+        facing = guess and plane.normal @ up < 0.25 and near.mean() < 0.5
+        inliers = rest[near]
+        # A camera cannot see a surface from below, nor one that passes through it.
+        unseen = camera and -plane.offset < GRAZING * np.linalg.norm(inliers.mean(axis=0))
+        if (not facing and not unseen and _extent(inliers) >= extent
+                and _opaque(plane, inliers, everything, distance)):
             planes.append(plane)
             up, guess, limit = plane.normal if guess else up, False, PARALLEL
         rest = rest[~near]
@@ -158,7 +173,7 @@ def _ransac(points, distance, up, limits, rng, guess=False):
     nothing = Plane(up, 0.0), np.zeros(len(points), bool)
     if len(points) < 3:
         return nothing
-    a, b, c = points[rng.integers(0, len(points), (3, TRIES))]
+    a, b, c = points[_triples(points, rng)]
     normals = np.cross(b - a, c - a)
     length = np.linalg.norm(normals, axis=1)
     normals /= np.where(length > 1e-9, length, np.inf)[:, None]
@@ -174,18 +189,27 @@ def _ransac(points, distance, up, limits, rng, guess=False):
     offsets = np.einsum('ij,ij->i', normals, a[keep])
     # Closer points count more (MSAC, Torr and Zisserman 2000), or a plane through table and
     # books would win over either.
-    off = ((points @ normals.T - offsets) / distance) ** 2
-    votes = np.maximum(1 - off, 0).sum(axis=0)
+    off = (points @ (normals.T / distance) - offsets / distance).astype(np.float32)
+    votes = np.maximum(1 - off * off, 0).sum(axis=0)
     if guess:
-        votes = (votes > LEAST_SHARE * len(points)) * votes * (0.15 + np.maximum(cosine, 0)) ** 2
+        votes = (votes > LEAST_SHARE * len(points)) * votes * (0.15 + np.maximum(cosine, 0)) ** 3
     best = np.argmax(votes)
     return _refit(points, Plane(normals[best], offsets[best]), distance)
 
 
+def _triples(points, rng):
+    """Draw (3, TRIES) indices, half of them close together (NAPSAC, Myatt et al. 2002)."""
+    triples = rng.integers(0, len(points), (3, TRIES))
+    near = cKDTree(points).query(points[triples[0, ::2]], k=min(NEIGHBOURS, len(points)))[1]
+    picks = rng.integers(0, near.shape[1], (2, len(near)))
+    triples[1:, ::2] = near[np.arange(len(near)), picks]
+    return triples
+
+
 def _refit(points, plane, distance):
-    """Fit the plane to the points on it, three times; also return which they are."""
-    for _ in range(3):
-        near = np.abs(plane.height(points)) < distance
+    """Fit the plane to the points on it; also return which they are."""
+    for share in (1.0, 0.7, 0.5, 0.5):  # narrower, so that it settles on one of two near planes
+        near = np.abs(plane.height(points)) < share * distance
         if near.sum() < 3:
             break
         center = points[near].mean(axis=0)
