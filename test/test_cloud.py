@@ -99,6 +99,20 @@ def test_no_copy_where_the_layout_allows():
     np.testing.assert_array_equal(cloud.rgb, rgb)
 
 
+@pytest.mark.parametrize('height, width', [(1, 4), (3, 4), (3, 1), (4, 3)])
+def test_padded_rows_of_adjacent_numbers(height, width):
+    """Bytes between the rows are left out of coordinates and colours."""
+    array = records(np.random.rand(height * width, 3),
+                    np.arange(height * width * 3, dtype=np.uint8).reshape(-1, 3))
+    whole = from_array(array.reshape(height, width))
+    msg = message(array.reshape(height, width))
+    rows = [msg.data[i * msg.row_step:(i + 1) * msg.row_step] for i in range(height)]
+    msg.data, msg.row_step = b''.join(row + b'\7' * 5 for row in rows), msg.row_step + 5
+    cloud = from_message(msg)
+    np.testing.assert_array_equal(cloud.xyz, whole.xyz)
+    np.testing.assert_array_equal(cloud.rgb, whole.rgb)
+
+
 @pytest.mark.parametrize('kind', [bytes, bytearray, memoryview,
                                   lambda data: arrays.array('B', data),
                                   lambda data: np.frombuffer(data, np.uint8)])
