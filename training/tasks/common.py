@@ -54,11 +54,11 @@ class Task(lightning.LightningModule):
 
 
 def compile_backbone(backbone: Backbone) -> None:
-    """Compile tokenizer and blocks one by one: all blocks and all budgets share their code."""
+    """Compile tokenizer and blocks one by one: all blocks share their code, one a budget."""
     torch._dynamo.config.recompile_limit = 64
-    backbone.tokenizer.compile()
+    backbone.tokenizer.compile(dynamic=False)
     for block in backbone.encoder.blocks:
-        block.compile()
+        block.compile(dynamic=False)
 
 
 def fit(task: Task, resume: bool) -> Path:
@@ -71,7 +71,8 @@ def fit(task: Task, resume: bool) -> Path:
     config = task.config
     folder = Path(config['output'])
     t = config['trainer']
-    checkpoint = ModelCheckpoint(folder, save_last=True, save_top_k=0)
+    checkpoint = ModelCheckpoint(folder, filename='last', every_n_epochs=1,
+                                 save_on_train_epoch_end=True, enable_version_counter=False)
     trainer = lightning.Trainer(
         accelerator=t['accelerator'], devices=t['devices'], strategy=t['strategy'],
         precision=t['precision'], max_epochs=t['epochs'], gradient_clip_val=t['clip'],

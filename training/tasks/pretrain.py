@@ -18,7 +18,7 @@ from training.data import sets
 from training.data.mixture import Source, loader
 from training.models.backbone import Backbone
 from training.models.jepa import PointJepa
-from training.tasks.common import Task, compile_backbone, fit, size_of
+from training.tasks.common import Task, fit, size_of
 
 
 class Pretrain(Task):
@@ -28,9 +28,10 @@ class Pretrain(Task):
         super().__init__(config)
         self.model = PointJepa(Backbone(size_of(config['model'])), config['predictor'])
         if config['trainer']['compile']:
-            compile_backbone(self.model.backbone)
-            for block in [*self.model.teacher.blocks, *self.model.predictor.encoder.blocks]:
-                block.compile()
+            # Only what always sees the same shape: contexts change their length every step.
+            self.model.backbone.tokenizer.compile(dynamic=False)
+            for block in self.model.teacher.blocks:
+                block.compile(dynamic=False)
 
     def train_dataloader(self):
         data = self.config['data']
