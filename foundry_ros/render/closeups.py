@@ -22,7 +22,7 @@ from foundry_ros.pipeline import Detection, Frame
 from foundry_ros.render import drawing
 from foundry_ros.render.drawing import Image, ImageDraw
 from foundry_ros.render.scene import LUMINANCE, object_colors
-from foundry_ros.render.splat import shade, splat
+from foundry_ros.render.splat import draw_points
 from foundry_ros.render.viewpoint import choose
 import numpy as np
 
@@ -104,25 +104,11 @@ def _legend(detection) -> List[List[Tuple[int, str]]]:
 def _portrait(cloud: Cloud, detection: Detection, up: np.ndarray):
     """Draw the object's points alone, filling the picture."""
     points = cloud.xyz[detection.indices]
-    view = choose(points, [detection.box], up, VIEW)
+    view = choose(points, (), up, VIEW)
     light = None if cloud.rgb is None else cloud.rgb[detection.indices] @ LUMINANCE / 255
     colors = np.clip(object_colors(detection, light), 0, 255).astype(np.uint8)
-    large = view.enlarged(2)
-    width = _splat_width(points, large)
-    depth, index = splat(points, large, width)
-    shown = index >= 0
-    image = np.where(shown[..., None], np.append(colors, [[0, 0, 0]], axis=0)[index], 0)
-    image = image * shade(np.ascontiguousarray(depth), large, width, 0.6)[..., None]
-    image += ~shown[..., None] * np.repeat(np.repeat(drawing.backdrop(VIEW), 2, 0), 2, 1)
-    return Image.fromarray(np.clip(image, 0, 255).astype(np.uint8)).reduce(2)
-
-
-def _splat_width(points, view) -> int:
-    """Choose how wide a point is drawn so that a surface looks closed."""
-    u, v, _ = view.project(points)
-    cells = np.unique((u // 16).astype(np.int64) * 100000 + (v // 16).astype(np.int64))
-    step = np.sqrt(256 * len(cells) / max(len(points), 1))
-    return 2 * int(np.clip(round(0.7 * step), 1, 9)) + 1
+    picture = draw_points(points, colors, view, 0.6)[0]
+    return Image.fromarray(np.clip(picture, 0, 255).astype(np.uint8))
 
 
 def _round(size: Tuple[int, int]):

@@ -25,6 +25,8 @@ import numpy as np
 
 EDGES = [(i, i | bit) for i in range(8) for bit in (1, 2, 4) if not i & bit]
 TYPE, PAD = 17, 8
+# From so many objects on type is smaller and what is unknown goes without a tag.
+CROWD = 14
 
 
 def draw_boxes(picture, view: Viewpoint, detections: Sequence[Detection]):
@@ -54,9 +56,11 @@ def draw_names(picture, view: Viewpoint, detections: Sequence[Detection]):
     """Write name and score above each box; tags make room for each other."""
     layer = Image.new('RGBA', picture.size, (0, 0, 0, 0))
     draw = ImageDraw.Draw(layer)
-    size = TYPE if len(detections) <= 16 else TYPE - 4
+    crowd = len(detections) > CROWD
+    size = TYPE - 4 if crowd else TYPE
     anchors = [_anchor(view, detection) for detection in detections]
-    shown = [i for i, anchor in enumerate(anchors) if anchor is not None]
+    shown = [i for i, anchor in enumerate(anchors) if anchor is not None
+             and not (crowd and detections[i].label == UNKNOWN)]
     words = {i: (detections[i].label, f'{detections[i].score:.2f}') for i in shown}
     widths = {i: drawing.width(' '.join(words[i]), size) + 2 * PAD + 4 for i in shown}
     taken: List[Tuple[float, float, float, float]] = []

@@ -23,7 +23,7 @@ from foundry_ros.render import drawing
 from foundry_ros.render.drawing import Image
 from foundry_ros.render.footer import footer
 from foundry_ros.render.overlay import draw_boxes, draw_names
-from foundry_ros.render.splat import shade, spacing, splat
+from foundry_ros.render.splat import draw_points
 from foundry_ros.render.viewpoint import choose
 import numpy as np
 from scipy.ndimage import find_objects, gaussian_filter
@@ -47,7 +47,9 @@ def frame(cloud: Cloud, result: Frame, size: Tuple[int, int] = (1280, 960)):
     points = cloud.xyz[finite]
     view = choose(points, [d.box for d in result.detections], result.scene.up, room)
     colors, owner = _colors(cloud, result)
-    picture = _points(points, colors[finite], owner[finite], view)
+    picture, index = draw_points(points, colors[finite], view, 0.5)
+    picture += 55 * _outlines(np.append(owner[finite], NO_OBJECT)[index])[..., None]
+    picture = Image.fromarray(np.clip(picture, 0, 255).astype(np.uint8))
     picture = draw_boxes(picture, view, result.detections)
     picture = draw_names(picture, view, result.detections)
     whole = Image.new('RGB', size, drawing.PANEL)
@@ -95,24 +97,6 @@ def _surroundings(cloud, up, light):
     with np.errstate(invalid='ignore'):
         share = np.clip((height - low) / max(high - low, 1e-3), 0, 1)
     return LOW + np.nan_to_num(share)[:, None] * (HIGH - LOW)
-
-
-def _points(points, colors, owner, view):
-    """Draw the points, lit, on the background, with a fine line around each object."""
-    large = view.enlarged(2)
-    width = 2 * int(np.clip(round(0.65 * spacing(points, large)), 1, 5)) + 1
-    depth, index = splat(points, large, width)
-    packed = np.zeros((len(points) + 1, 4), np.uint8)
-    packed[:-1, :3], packed[:-1, 3] = colors, 255
-    image = Image.fromarray(packed.view(np.uint32)[:, 0][index].view(np.uint8).reshape(
-        *index.shape, 4), 'RGBX')
-    small = np.asarray(image.reduce(2), np.float32)
-    light = shade(np.ascontiguousarray(depth[::2, ::2]), view, width / 2)
-    lit = small[..., :3] * light[..., None]
-    cover = small[..., 3:] / 255
-    lit += 55 * _outlines(np.append(owner, NO_OBJECT)[index[::2, ::2]])[..., None]
-    lit += (1 - cover) * drawing.backdrop(view.size)
-    return Image.fromarray(np.clip(lit, 0, 255).astype(np.uint8))
 
 
 def _outlines(owner):

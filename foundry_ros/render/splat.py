@@ -17,9 +17,13 @@
 from typing import Tuple
 
 from foundry_ros.normals import box_sum, image_normals
+from foundry_ros.render.drawing import backdrop, Image
 from foundry_ros.render.viewpoint import Viewpoint
 import numpy as np
+from scipy.spatial import cKDTree
 
+WIDEST = 17  # pixels of a point
+SPARSE = 100_000  # points of a cloud, whose points are then never drawn very small
 # Read as a pair: no depth (NaN) and no index (-1).
 EMPTY = np.uint64(2**64 - 1)
 LIGHT = np.array([-0.45, -0.75, -0.55]) / np.linalg.norm([-0.45, -0.75, -0.55])
@@ -64,15 +68,48 @@ def _grown(buffer, diagonals):
     return result
 
 
-def spacing(points: np.ndarray, view: Viewpoint) -> float:
-    """Estimate how many pixels lie between neighbouring points in the picture."""
-    u, v, depth = view.project(points)
-    columns, rows = view.size
-    seen = (depth > 1e-3) & (u >= 0) & (u < columns) & (v >= 0) & (v < rows)
-    return float(np.sqrt(columns * rows / max(int(seen.sum()), 1)))
+def splat_width(points: np.ndarray, view: Viewpoint) -> int:
+    """
+    Choose how wide points are drawn so that a surface looks closed.
+
+    :param points: (n, 3) finite.
+    :return: odd, pixels: a little more than lies between neighbours in the picture.
+    """
+    sample = points[::max(1, len(points) // 20000)]
+    u, v, depth = view.project(sample)
+    flat = np.column_stack([u, v])[depth > 1e-3]
+    if len(flat) < 8:
+        return WIDEST
+    # In a surface the fourth neighbour is one step away, or as far as the diagonal one.
+    step = np.median(cKDTree(flat).query(flat[::max(1, len(flat) // 500)], 5)[0][:, 4])
+    step *= np.sqrt(len(sample) / len(points))
+    least = 1 if len(points) > SPARSE else 2
+    return 2 * int(np.clip(round(0.75 * step), least, WIDEST // 2)) + 1
 
 
-def shade(depth: np.ndarray, view: Viewpoint, grain: float, light: float = 0.5) -> np.ndarray:
+def draw_points(points: np.ndarray, colors: np.ndarray, view: Viewpoint, light: float
+                ) -> Tuple[np.ndarray, np.ndarray]:
+    """
+    Draw lit points on the background, each pixel from four.
+
+    :param points: (n, 3) finite; :param colors: (n, 3) uint8.
+    :param light: see :func:`shade`.
+    :return: the picture (height, width, 3) float32, 0 to 255 and more, and the index of the
+        point that each pixel shows (height, width), -1 = none.
+    """
+    large = view.enlarged(2)
+    width = splat_width(points, large)
+    depth, index = splat(points, large, width)
+    packed = np.zeros((len(points) + 1, 4), np.uint8)
+    packed[:-1, :3], packed[:-1, 3] = colors, 255
+    pixels = packed.view(np.uint32)[:, 0][index].view(np.uint8).reshape(*index.shape, 4)
+    small = np.asarray(Image.fromarray(pixels, 'RGBX').reduce(2), np.float32)
+    depth, index = np.ascontiguousarray(depth[::2, ::2]), index[::2, ::2]
+    picture = small[..., :3] * shade(depth, view, width / 2, light)[..., None]
+    return picture + (1 - small[..., 3:] / 255) * backdrop(view.size), index
+
+
+def shade(depth: np.ndarray, view: Viewpoint, grain: float, light: float) -> np.ndarray:
     """
     Light a depth image: a lamp over the viewer's shoulder, and eye-dome lighting.
 

@@ -23,6 +23,8 @@ import numpy as np
 RAISE = np.radians(9.0)
 HIGHEST = np.radians(62.0)
 OVERVIEW = np.radians(38.0)
+# Left free on every side, share of the picture, and for names above it, pixels.
+MARGIN, HEADROOM = 0.05, 20
 CORNERS = np.array([[x, y, z] for x in (-.5, .5) for y in (-.5, .5) for z in (-.5, .5)])
 
 
@@ -76,7 +78,7 @@ def choose(points: np.ndarray, boxes: Sequence[Box], up: np.ndarray, size: Tuple
     Choose a view of a scene: that of the sensor, raised a little; of a sweep, from above.
 
     :param points: (n, 3) finite, the sensor at the origin.
-    :param boxes: what should be seen; where there are none, most of the points.
+    :param boxes: what should be seen, with what is around; where there are none, the points.
     :param up: (3,) unit vector.
     :param size: width and height of the picture, pixels.
     """
@@ -86,31 +88,32 @@ def choose(points: np.ndarray, boxes: Sequence[Box], up: np.ndarray, size: Tuple
     corners = np.concatenate([box_corners(box) for box in boxes]) if boxes else sample
     target = np.median(corners, axis=0)
     reach = np.percentile(np.linalg.norm(corners - target, axis=1), 98) + 1e-3
-    near = sample[np.linalg.norm(sample - target, axis=1) < 1.6 * reach]
-    interest = np.concatenate([corners if boxes else near, near])
-    eye = (_raised(target, up) if _seen_from_origin(sample)
-           else _overview(target, reach, up))
-    return aim(eye, target, up, interest, size)
+    camera = _seen_from_origin(sample)
+    eye = _raised(target, up) if camera else _overview(target, reach, up)
+    context = 1.6 if camera else 0.8
+    near = sample[np.linalg.norm(sample - target, axis=1) < context * reach]
+    if not boxes:
+        return _aim(eye, target, up, sample, sample[:0], size, 0)
+    return _aim(eye, target, up, near, corners, size, HEADROOM)
 
 
-def aim(eye: np.ndarray, target: np.ndarray, up: np.ndarray, interest: np.ndarray,
-        size: Tuple[int, int], margin: float = 0.06) -> Viewpoint:
-    """
-    Look from an eye at a target so that the points of interest fill the picture.
-
-    :param interest: (n, 3).
-    :param margin: share of the picture that is left free on each side.
-    """
+def _aim(eye, target, up, points, corners, size, headroom):
+    """Look from an eye at a target so that most points, and all corners, fill the picture."""
     forward = (target - eye) / np.linalg.norm(target - eye)
     right = np.cross(forward, up)
     right /= np.linalg.norm(right) + 1e-12
     rotation = np.stack([right, np.cross(forward, right), forward])
-    local = (interest - eye) @ rotation.T
-    local = local[local[:, 2] > 0.05 * np.linalg.norm(target - eye)]
-    flat = local[:, :2] / local[:, 2:] if len(local) else np.array([[-.5, -.5], [.5, .5]])
-    low, high = np.percentile(flat, 0.5, axis=0), np.percentile(flat, 99.5, axis=0)
-    focal = float(np.min(np.array(size) * (1 - 2 * margin) / np.maximum(high - low, 1e-3)))
-    middle = np.array(size) / 2 - focal * (low + high) / 2
+    flat = []
+    for group in (points, corners):
+        local = (group - eye) @ rotation.T
+        local = local[local[:, 2] > 0.05 * np.linalg.norm(target - eye)]
+        flat.append(local[:, :2] / local[:, 2:])
+    most = np.percentile(flat[0], (0.5, 99.5), axis=0) if len(flat[0]) else [(-.5, -.5), (.5, .5)]
+    extent = np.concatenate([most, flat[1]])
+    low, high = extent.min(axis=0), extent.max(axis=0)
+    room = np.array(size) * (1 - 2 * MARGIN) - (0, headroom)
+    focal = float(np.min(room / np.maximum(high - low, 1e-3)))
+    middle = (np.array(size) + (0, headroom)) / 2 - focal * (low + high) / 2
     return Viewpoint(rotation, np.asarray(eye, float), focal, tuple(middle), tuple(size))
 
 
