@@ -31,9 +31,10 @@ MANY_DROPPED = 0.5
 
 class Record:
     """
-    What happened to the clouds since the last report.
+    What happened to the clouds.
 
-    ``error`` is the last problem in one line, or empty when the last cloud went well.
+    ``received``, ``worked`` and ``dropped`` count them from the start; ``error`` is the last
+    problem in one line, or empty when the last cloud went well.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic):
@@ -43,7 +44,7 @@ class Record:
         self.error = ''
         self.frame: Optional[Frame] = None
         self._latencies = deque(maxlen=WINDOW)
-        self._since = clock()
+        self._before = (clock(), 0, 0, 0)
 
     def done(self, frame: Frame):
         """Note a cloud that was worked on."""
@@ -62,13 +63,12 @@ class Record:
         return {stage: median(row[stage] for row in rows) for stage in rows[-1]} if rows else {}
 
     def take_rates(self) -> Dict[str, float]:
-        """Give clouds a second by what happened to them, and start to count anew."""
-        now = self._clock()
-        seconds = max(now - self._since, 1e-3)
-        rates = {name: getattr(self, name) / seconds for name in ('received', 'worked', 'dropped')}
-        self.received = self.dropped = self.worked = 0
-        self._since = now
-        return rates
+        """Give clouds a second since the last time it was asked, by what happened to them."""
+        now = (self._clock(), self.received, self.worked, self.dropped)
+        seconds, *counts = (a - b for a, b in zip(now, self._before))
+        self._before = now
+        return {name: count / max(seconds, 1e-3)
+                for name, count in zip(('received', 'worked', 'dropped'), counts)}
 
 
 class Diagnostics:

@@ -14,7 +14,6 @@
 
 """The lifecycle node: clouds from a topic through the pipeline, results to topics."""
 
-import logging
 import traceback
 
 from foundry_ros import results
@@ -24,6 +23,7 @@ from foundry_ros.load import LoadMonitor
 from foundry_ros.nodes.diagnostics import Diagnostics, Record
 from foundry_ros.nodes.frames import FrameError, Frames, in_frame
 from foundry_ros.nodes.latest import LatestWorker
+from foundry_ros.nodes.logs import forward_logs
 from foundry_ros.nodes.messages import fill, outgoing, qos
 from foundry_ros.nodes.parameters import Parameters
 from foundry_ros.pipeline import Frame, Pipeline
@@ -33,7 +33,6 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import PointCloud2
 from std_srvs.srv import SetBool
 
-CLOUD_TYPE = 'sensor_msgs/msg/PointCloud2'
 PER_CLOUD = [topic for topic in results.TOPICS if topic not in results.LATCHED]
 WATCH_S = 2.0
 SAY_AGAIN_S = 10.0
@@ -62,16 +61,16 @@ class PerceptionNode(Node):
         self._frames = Frames(self)
         self._record = Record()
         self._worker = LatestWorker(self._work)
-        self._parameters = Parameters(self, self._apply)
-        self._apply(self._parameters.values)
+        self._settings = Parameters(self, self._apply)
+        self._apply(self._settings.values)
         self._service = self.create_service(SetBool, '~/enable', self._on_enable)
         self._diagnostics = Diagnostics(self, self._record, self._doing, lambda: self._pipeline)
-        _Forward.install(self.get_logger())
+        forward_logs(self.get_logger())
 
     @property
     def params(self) -> Params:
         """Give the parameters in effect."""
-        return self._parameters.values
+        return self._settings.values
 
     def on_configure(self, state: State) -> TransitionCallbackReturn:
         """Load the model and make the publishers."""
@@ -151,6 +150,8 @@ class PerceptionNode(Node):
 
     def _on_cloud(self, message: PointCloud2):
         """Hand a cloud to the worker, in place of one that waits."""
+        if self._subscription is None:
+            return  # it came while the node was being deactivated
         if self._seen is None:
             self._seen = self.get_clock().now()
             self.get_logger().info(f'clouds arrive in frame {message.header.frame_id!r}')
@@ -206,7 +207,8 @@ class PerceptionNode(Node):
 
     def _publish_info(self):
         """Publish what the ids mean; it is kept for those who subscribe later."""
-        bundle, threshold = self._pipeline.student.bundle, self.params.model.score_threshold
+        bundle = self._pipeline.student.bundle
+        threshold = self._pipeline.params.model.score_threshold
         stamp = self.get_clock().now().nanoseconds
         for topic, names in (('label_info', bundle.classes), ('part_info', bundle.parts)):
             content = results.label_info(Frame(stamp, '', 0, {}, (), None), names, threshold)
@@ -261,7 +263,8 @@ class PerceptionNode(Node):
         self._seen = None
         own = [publisher.topic_name for publisher in self._outputs.values()]
         others = [name for name, types in self.get_topic_names_and_types()
-                  if CLOUD_TYPE in types and name not in own and self.count_publishers(name)]
+                  if results.TOPICS['parts'] in types and name not in own
+                  and self.count_publishers(name)]
         found = (f'PointCloud2 topics: {", ".join(others)} (choose one with input_topic:=...)'
                  if others else 'there is no PointCloud2 topic at all')
         self.get_logger().warning(f'nothing is published on {topic}; {found}',
@@ -270,25 +273,6 @@ class PerceptionNode(Node):
 
 class _TooOld(ValueError):
     """A cloud that came too late to be of use."""
-
-
-class _Forward(logging.Handler):
-    """Hands what the pipeline logs to the node's logger."""
-
-    def __init__(self, logger):
-        super().__init__()
-        self._logger = logger
-
-    @classmethod
-    def install(cls, logger):
-        """Put it in place of an earlier one."""
-        log = logging.getLogger('foundry_ros')
-        log.handlers = [h for h in log.handlers if not isinstance(h, cls)] + [cls(logger)]
-
-    def emit(self, record):
-        """Pass a line on."""
-        say = self._logger.warning if record.levelno >= logging.WARNING else self._logger.info
-        say(record.getMessage())
 
 
 def _check_menu(params: Params, student: Student):

@@ -1,0 +1,186 @@
+# Copyright 2026 The foundry_ros developers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""The node at work: clouds in by topic, objects and parts out by topic."""
+
+import threading
+
+from foundry_ros.cloud import Cloud
+from mock_bundle import CLASSES, make_bundle, PARTS
+import numpy as np
+import pytest
+from ros_bench import Bench, cloud_message, NAME, PATIENCE_S
+from sensor_msgs_py import point_cloud2
+from std_srvs.srv import SetBool
+from table_scene import BOXES, table_cloud
+
+
+@pytest.fixture(scope='module')
+def bundle(tmp_path_factory):
+    """Give a model that takes everything for a cup."""
+    return make_bundle(tmp_path_factory.mktemp('bundle'), winner=CLASSES.index('cup'))
+
+
+def test_a_cloud_becomes_objects_and_parts(bundle):
+    """All outputs of one cloud, with its header."""
+    topics = ('detections', 'parts', 'markers', 'token_budget')
+    with Bench(bundle, topics, token_budget=16) as bench:
+        bench.activate().send(table_cloud(stamp=7 * 10**9 + 5), 'token_budget')
+        bench.wait(lambda: all(bench.heard.values()))
+        found, parts = bench.heard['detections'][0], bench.heard['parts'][0]
+        assert found.header.frame_id == parts.header.frame_id == 'camera'
+        assert (found.header.stamp.sec, found.header.stamp.nanosec) == (7, 5)
+        assert found.header.stamp == parts.header.stamp
+        assert [d.results[0].hypothesis.class_id for d in found.detections] == ['cup'] * 3
+        assert len({d.id for d in found.detections}) == len(BOXES)
+        points = point_cloud2.read_points(parts)
+        assert set(points['instance']) == {0, 1, 2}
+        assert {PARTS[i] for i in set(points['part'])} <= {'cup/body', 'cup/handle'}
+        assert bench.heard['token_budget'][0].data == 16
+        assert len(bench.heard['markers'][0].markers) == 1 + 2 * len(BOXES)
+
+
+def test_ids_are_explained_to_those_who_come_late(bundle):
+    """Names of classes and parts are there for whoever subscribes after the start."""
+    with Bench(bundle, model__score_threshold=0.25) as bench:
+        bench.activate()
+        bench.listen('label_info')
+        bench.listen('part_info')
+        bench.wait(lambda: bench.heard['label_info'] and bench.heard['part_info'])
+        for topic, names in (('label_info', CLASSES), ('part_info', PARTS)):
+            told = bench.heard[topic][0]
+            assert told.threshold == 0.25
+            assert {c.class_id: c.class_name for c in told.class_map} == {
+                **dict(enumerate(names)), 65535: 'unknown'}
+
+
+def test_without_listeners_there_is_no_work(bundle):
+    """Clouds come in, none is worked on; the first listener changes that."""
+    with Bench(bundle, topics=()) as bench:
+        bench.activate()
+        worked = _count_work(bench)
+        for i in range(3):
+            bench.cloud.publish(cloud_message(table_cloud(stamp=i)))
+            bench.wait(lambda: bench.node._record.received == i + 1, 'a cloud')
+        assert worked == []
+        bench.listen('detections')
+        bench.wait(bench.connected)
+        bench.send(table_cloud(stamp=9))
+        assert worked == [9]
+
+
+def test_the_latest_cloud_replaces_the_one_that_waits(bundle):
+    """Of what arrives during the work only the last is worked on."""
+    with Bench(bundle) as bench:
+        bench.activate()
+        process, go, stamps = bench.node._pipeline.process, threading.Event(), []
+
+        def slow(cloud, up=None):
+            stamps.append(cloud.stamp)
+            assert go.wait(PATIENCE_S)
+            return process(cloud, up)
+        bench.node._pipeline.process = slow
+        bench.cloud.publish(cloud_message(table_cloud(stamp=1)))
+        bench.wait(lambda: stamps == [1])
+        for stamp in (2, 3, 4):
+            bench.cloud.publish(cloud_message(table_cloud(stamp=stamp)))
+            bench.wait(lambda: bench.node._record.received == stamp)
+        go.set()
+        bench.wait(lambda: len(bench.heard['detections']) == 2)
+        assert stamps == [1, 4]
+        assert bench.node._record.dropped == 2
+
+
+def test_enable_switches_the_work(bundle):
+    """Paused by the service, nothing is worked on; resumed, it goes on."""
+    with Bench(bundle) as bench:
+        bench.activate()
+        worked = _count_work(bench)
+        answer = bench.call(SetBool, 'enable', data=False)
+        assert answer.success and 'paused' in answer.message
+        bench.cloud.publish(cloud_message(table_cloud(stamp=1)))
+        bench.wait(lambda: bench.node._record.received == 1, 'a cloud')
+        assert bench.call(SetBool, 'enable', data=True).success
+        bench.send(table_cloud(stamp=2))
+        assert worked == [2]
+
+
+def test_bad_clouds_do_not_stop_the_node(bundle, capfd):
+    """A cloud without x is left out with a line; nothing but NaN is a cloud without objects."""
+    with Bench(bundle) as bench:
+        bench.activate()
+        broken = cloud_message(table_cloud())
+        broken.fields[0].name = 'intensity'
+        bench.cloud.publish(broken)
+        bench.wait(lambda: bench.node._record.error, 'an error')
+        assert 'no field x' in bench.node._record.error
+        nothing = Cloud(np.full((12, 3), np.nan, np.float32), 3, 4, 'camera', 5)
+        assert bench.send(nothing).detections == []
+        assert len(bench.send(table_cloud(stamp=6)).detections) == len(BOXES)
+        assert bench.node._record.error == ''
+    said = capfd.readouterr().err
+    assert 'cloud left out' in said and 'Traceback' not in said
+
+
+def test_defects_are_told_and_survived(bundle, capfd):
+    """Whatever goes wrong in the pipeline, the next cloud is worked on."""
+    with Bench(bundle) as bench:
+        bench.activate()
+        process = bench.node._pipeline.process
+
+        def breaks(cloud, up=None):
+            bench.node._pipeline.process = process
+            raise RuntimeError('deliberate')
+        bench.node._pipeline.process = breaks
+        bench.cloud.publish(cloud_message(table_cloud(stamp=1)))
+        bench.wait(lambda: bench.node._record.error, 'an error')
+        assert len(bench.send(table_cloud(stamp=2)).detections) == len(BOXES)
+    assert 'RuntimeError: deliberate' in capfd.readouterr().err
+
+
+def test_old_clouds_are_left_out(bundle):
+    """A cloud from 1970 is older than a second."""
+    with Bench(bundle, output__max_input_age=1.0) as bench:
+        bench.activate()
+        bench.cloud.publish(cloud_message(table_cloud(stamp=1)))
+        bench.wait(lambda: 'max_input_age' in bench.node._record.error, 'an error')
+        now = bench.node.get_clock().now().nanoseconds
+        assert len(bench.send(table_cloud(stamp=now)).detections) == len(BOXES)
+
+
+def test_while_nothing_is_published_the_topics_are_named(bundle, capfd):
+    """The warning names the topic that is waited for and those that there are."""
+    with Bench(bundle) as bench:
+        bench.peer.destroy_publisher(bench.cloud)
+        other = bench.peer.create_publisher(type(cloud_message(table_cloud())), '/else/points', 1)
+        bench.node.trigger_configure()
+        bench.node.trigger_activate()
+        bench.wait(lambda: bench.node.count_publishers('/else/points'), 'discovery')
+        bench.wait(lambda: not bench.node.count_publishers(f'{NAME}/input'), 'discovery')
+        bench.node._watch_input()
+        said = capfd.readouterr().err
+        assert f'nothing is published on {NAME}/input' in said and other.topic_name in said
+        assert f'{NAME}/parts' not in said
+
+
+def _count_work(bench):
+    """Record the stamps of the clouds that are worked on from now on."""
+    stamps = []
+    process = bench.node._pipeline.process
+
+    def counted(cloud, up=None):
+        stamps.append(cloud.stamp)
+        return process(cloud, up)
+    bench.node._pipeline.process = counted
+    return stamps
