@@ -66,8 +66,8 @@ def view(msg: Any) -> np.ndarray:
 
     :param msg: anything with the attributes of a sensor_msgs/PointCloud2; ``data`` as any buffer
         of bytes.
-    :return: (height, width) structured, read-only, with those of its fields that are coordinates
-        or colours; (1, 0) when the message is empty.
+    :return: (height, width) structured, with those of its fields that are coordinates or
+        colours; (1, 0) when the message is empty.
     :raises CloudError: the message contradicts itself or has no x, y and z.
     """
     try:
@@ -189,7 +189,5 @@ def _over_bytes(msg, dtype) -> np.ndarray:
     if size < row_step * height:
         raise CloudError(f'data has {size} bytes, but {height} rows of {row_step} bytes are '
                          'declared')
-    array = np.ndarray((height, width), dtype, np.frombuffer(msg.data, np.uint8),
-                       strides=(row_step, dtype.itemsize))
-    array.flags.writeable = False
-    return array
+    return np.ndarray((height, width), dtype, np.frombuffer(msg.data, np.uint8),
+                      strides=(row_step, dtype.itemsize))
