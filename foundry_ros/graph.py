@@ -151,6 +151,14 @@ def _towards(edges, empty):
             np.concatenate([edges[1][empty[0]], edges[0][empty[1]]]))
 
 
+def surrounded(graph: SurfaceGraph, labels: np.ndarray) -> np.ndarray:
+    """Tell the nodes of which all neighbours have the same label, (n,) bool."""
+    edges = graph.near[:, labels[graph.near[0]] != labels[graph.near[1]]]
+    inside = labels > 0
+    inside[edges] = False
+    return inside
+
+
 def contract(count: int, pairs: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """
     Merge patches greedily, strongest attraction first, until only repulsion is left.

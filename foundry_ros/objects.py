@@ -19,13 +19,13 @@ from typing import List, Optional, Sequence, Tuple
 
 from foundry_ros.boxes import Box, upright_axes, upright_box
 from foundry_ros.config import by_mode, ObjectsParams
-from foundry_ros.segmentation import segment_image, segment_voxels
+from foundry_ros.ground import uneven_clearance
+from foundry_ros.segmentation import segment_image, segment_sweep, segment_voxels
 from foundry_ros.surfaces import find_surfaces, find_walls, Plane
 import numpy as np
 
-# A support or wall is wider than this share of the largest object.
-SURFACE_EXTENT = 0.35
-WALL_EXTENT = 0.5
+# How wide supports and walls are at least, in their narrower direction, metres.
+WIDTH = {'tabletop': (0.35, 0.5), 'room': (0.6, 1.2), 'lidar': (5.0, 6.0)}
 WALLS = 2
 # So many level planes are looked at to find the ground among them.
 GROUNDS = 3
@@ -73,15 +73,20 @@ def find_objects(xyz: np.ndarray, mask: np.ndarray, height: int, width: int,
     chosen = np.flatnonzero(mask)
     supports, walls, up = _surfaces(xyz[chosen[::max(1, len(chosen) // 3000)]], params, up)
     clearance = _clearance(xyz, supports, params.max_height)
+    if params.mode == 'lidar' and supports:
+        clearance[mask] = uneven_clearance(xyz[mask], supports[0], params.max_height)
     on = mask & (np.abs(clearance) <= params.surface_distance)
     for wall in walls:
         np.minimum(clearance, np.abs(wall.height(xyz)) / 2, out=clearance)
-    if height > 1 and params.mode != 'lidar':
+    free = mask & (clearance > params.surface_distance)
+    if params.mode == 'lidar':
+        labels = segment_sweep(xyz, free, params, up)
+    elif height > 1:
         labels = segment_image(xyz.reshape(height, width, 3), mask.reshape(height, width),
                                clearance.reshape(height, width), params, up).ravel()
     else:
-        labels = segment_voxels(xyz, mask & (clearance > params.surface_distance), params)
-    objects = _crops(xyz, labels, clearance, params, up, supports)
+        labels = segment_voxels(xyz, free, params, up)
+    objects = _crops(xyz, labels, clearance, params, up)
     return Scene(objects, _with_points(xyz, supports, np.flatnonzero(on)), up)
 
 
@@ -89,16 +94,15 @@ def _surfaces(sample, params, up):
     """Find the supports, the walls, and up."""
     if not params.remove_surfaces:
         return [], [], find_surfaces(sample, 1.0, 0.0, 0, up)[1]
-    distance = 1.3 * params.surface_distance
-    ground = params.mode != 'tabletop'
-    supports, up = find_surfaces(sample, distance, SURFACE_EXTENT * params.max_size,
-                                 max(GROUNDS, params.max_surfaces) if ground else
-                                 params.max_surfaces, up)
-    if ground:  # furniture and ceilings are level, too
+    distance, (width, wall_width) = 1.3 * params.surface_distance, WIDTH[params.mode]
+    if params.mode == 'tabletop':
+        supports, up = find_surfaces(sample, distance, width, params.max_surfaces, up)
+    else:  # furniture and ceilings are level, too: the ground is the lowest
+        count = max(GROUNDS, params.max_surfaces)
+        supports, up = find_surfaces(sample, distance, width, count, up)
         supports = sorted(supports, key=lambda plane: plane.offset)[:params.max_surfaces]
     heights = _clearance(sample, supports, params.max_height)
-    walls = find_walls(sample[heights > distance], 2 * distance, WALL_EXTENT * params.max_size,
-                       WALLS, up)
+    walls = find_walls(sample[heights > distance], 2 * distance, wall_width, WALLS, up)
     return supports, walls, up
 
 
@@ -130,7 +134,7 @@ def _with_points(xyz, supports, on):
     return tuple(replace(plane, indices=on[nearest == k]) for k, plane in enumerate(supports))
 
 
-def _crops(xyz, labels, clearance, params, up, supports) -> Tuple[ObjectCrop, ...]:
+def _crops(xyz, labels, clearance, params, up) -> Tuple[ObjectCrop, ...]:
     """Turn a label a point (0 = none) into crops that pass the limits of size."""
     objects, axes = [], upright_axes(up)
     for indices in groups(labels):
@@ -140,7 +144,7 @@ def _crops(xyz, labels, clearance, params, up, supports) -> Tuple[ObjectCrop, ..
         if clearance[indices].max() < RISE * params.surface_distance:
             continue
         points = xyz[indices]
-        box = upright_box(points, axes, _floor(points, supports))
+        box = upright_box(points, axes, _floor(points, clearance[indices], up))
         if params.min_size <= box.size.max() <= params.max_size:
             objects.append(ObjectCrop(indices, box, up))
     objects.sort(key=lambda crop: np.linalg.norm(crop.box.center))
@@ -163,12 +167,14 @@ def groups(labels: np.ndarray) -> List[np.ndarray]:
     return np.split(chosen[order], ends) if len(chosen) else []
 
 
-def _floor(points, supports):
-    """Give the offset of the support that an object stands on, or inf."""
-    best = np.inf
-    for plane in supports:
-        heights = plane.height(points)
-        low, high = heights.min(), heights.max()
-        if -0.01 < low < max(STANDING * (high - low), 0.03):
-            best = min(best, plane.offset)
-    return best
+def _floor(points, clearance, up):
+    """
+    Give the height of the support that an object stands on, or inf.
+
+    It stands there if its lowest point is near: within 3 cm or a fifth of the object's height.
+    The bottom of what is seen from above at an angle, or over other things, is hidden.
+    """
+    heights = points @ up.astype(points.dtype)
+    lowest = np.argmin(heights)
+    reach = max(STANDING * (heights.max() - heights[lowest]), 0.03)
+    return heights[lowest] - clearance[lowest] if clearance[lowest] < reach else np.inf

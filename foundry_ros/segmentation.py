@@ -16,8 +16,9 @@
 
 from foundry_ros import relations
 from foundry_ros.crop import voxel_grid
-from foundry_ros.graph import components, patches, watershed, without_small
+from foundry_ros.graph import basins, components, patches, surrounded, watershed, without_small
 from foundry_ros.image_graph import image_basins, image_graph, interior, spread
+from foundry_ros.voxel_graph import voxel_graph
 import numpy as np
 from scipy.spatial import cKDTree
 
@@ -25,6 +26,9 @@ FLAT = 0.15
 LEAST_NODES = 8
 # Objects reach down to this share of the surface distance once they are found above it.
 FOOT = 0.75
+# In a sweep heights count little, and gaps of so many voxels are bridged.
+FLATTEN = 0.8
+GAP = 2.5
 
 
 def segment_image(xyz: np.ndarray, mask: np.ndarray, clearance: np.ndarray, params,
@@ -55,18 +59,48 @@ def segment_image(xyz: np.ndarray, mask: np.ndarray, clearance: np.ndarray, para
                   mask & (clearance > FOOT * params.surface_distance))
 
 
-def segment_voxels(xyz: np.ndarray, free: np.ndarray, params) -> np.ndarray:
+def segment_voxels(xyz: np.ndarray, free: np.ndarray, params, up: np.ndarray) -> np.ndarray:
     """
     Label the objects of a cloud without order.
 
     :param xyz: (N, 3) float32.
     :param free: (N,) bool, the points that can belong to objects.
     :param params: ObjectsParams with every value set.
+    :param up: (3,) unit vector.
     :return: (N,) int labels, 0 = none.
     """
-    labels = np.zeros(len(xyz), np.int32)
+    result = np.zeros(len(xyz), np.int64)
     if free.any():
         voxels = voxel_grid(xyz[free], params.voxel_size)
-        pairs = cKDTree(voxels.points).query_pairs(2 * params.voxel_size, output_type='ndarray')
-        labels[free] = components(len(voxels.points), pairs.T)[voxels.inverse] + 1
-    return labels
+        graph = voxel_graph(voxels, params.voxel_size)
+        low = without_small(basins(graph, graph.cost < FLAT), LEAST_NODES)
+        found = patches(graph, watershed(graph, low))
+        found = found.joined(relations.convex(graph, found))
+        found = found.joined(relations.slivers(found, surrounded(graph, found.labels)))
+        inner = surrounded(graph, found.labels)
+        found = found.joined(relations.insides(graph, found, inner, up))
+        result[free] = found.labels[voxels.inverse]
+    return result
+
+
+def segment_sweep(xyz: np.ndarray, free: np.ndarray, params, up: np.ndarray) -> np.ndarray:
+    """
+    Label the objects of a sparse sweep: what is apart when seen from above.
+
+    Beams are too far apart for normals, and for heights to tell objects apart.
+
+    :param xyz: (N, 3) float32.
+    :param free: (N,) bool, the points that can belong to objects.
+    :param params: ObjectsParams with every value set.
+    :param up: (3,) unit vector.
+    :return: (N,) int labels, 0 = none.
+    """
+    result = np.zeros(len(xyz), np.int64)
+    if free.any():
+        points = xyz[free]
+        flat = points - FLATTEN * (points @ up)[:, None] * up
+        voxels = voxel_grid(flat.astype(np.float32), params.voxel_size)
+        pairs = cKDTree(voxels.points).query_pairs(GAP * params.voxel_size,
+                                                   output_type='ndarray')
+        result[free] = components(len(voxels.points), pairs.T)[voxels.inverse] + 1
+    return result
