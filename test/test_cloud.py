@@ -124,7 +124,7 @@ def test_any_buffer_of_bytes(kind):
 
 
 def test_not_finite_points_are_kept_and_marked():
-    """NaN and inf stay where they are, so that indices are those of the message."""
+    """Points of NaN and inf stay where they are, so that indices are those of the message."""
     array = grid(1, 5)
     array['x'][0, 1], array['y'][0, 2], array['z'][0, 3] = np.nan, np.inf, -np.inf
     cloud = from_message(message(array))
