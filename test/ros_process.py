@@ -70,7 +70,7 @@ def environment(folder) -> dict:
                      ROS_AUTOMATIC_DISCOVERY_RANGE='LOCALHOST')
     if variables.get('ROS_DISTRO') == 'humble':
         variables['ROS_LOCALHOST_ONLY'] = '1'
-    done = subprocess.run([sys.executable, '-c', 'import rclpy, launch_testing_ros'],
+    done = subprocess.run([sys.executable, '-c', 'import rclpy, launch_ros'],
                           env=variables, capture_output=True, text=True)
     if done.returncode:
         raise NoRos(f'{setups[-1]} does not work here: {done.stderr.strip().splitlines()[-1]}')

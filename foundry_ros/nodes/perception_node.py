@@ -178,6 +178,8 @@ class PerceptionNode(Node):
             self.get_logger().warning(f'cloud left out: {error}',
                                       throttle_duration_sec=SAY_AGAIN_S)
         except Exception as error:  # noqa: B902 a defect, told in full
+            if not self.context.ok():
+                return  # ROS ended while a cloud was in work
             self._record.failed(f'{type(error).__name__}: {error}')
             self.get_logger().error(traceback.format_exc(), throttle_duration_sec=SAY_AGAIN_S)
 

@@ -14,6 +14,7 @@
 
 """The executable ``perception_node``."""
 
+import signal
 import sys
 from typing import List, Optional
 
@@ -45,6 +46,8 @@ def main(args: Optional[List[str]] = None) -> int:
             raise
         return _fail(str(error))
     finally:
+        # ros2 launch passes Ctrl-C on to a process that has had it from the terminal already
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         if node is not None:
             node.destroy_node()
         rclpy.try_shutdown()

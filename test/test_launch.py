@@ -1,0 +1,184 @@
+# Copyright 2026 The foundry_ros developers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""The package as it is installed, and its launch file as it is typed."""
+
+import os
+from pathlib import Path
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+
+from lifecycle_msgs.srv import GetState
+from mock_bundle import make_bundle
+import pytest
+import rclpy
+from ros_bench import cloud_message, PATIENCE_S
+from sensor_msgs.msg import PointCloud2
+from table_scene import BOXES, table_cloud
+from vision_msgs.msg import Detection3DArray
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+LAUNCH = ['ros2', 'launch', 'foundry_ros', 'perception.launch.py']
+
+
+@pytest.fixture(scope='module')
+def prefix(tmp_path_factory):
+    """Install the package as colcon does."""
+    build = tmp_path_factory.mktemp('build')
+    into = tmp_path_factory.mktemp('install')
+    subprocess.run(
+        [sys.executable, 'setup.py', '-q', 'egg_info', '--egg-base', build,
+         'build', '--build-base', build, 'install', '--prefix', into,
+         '--single-version-externally-managed', '--record', build / 'installed.txt'],
+        cwd=ROOT, check=True, capture_output=True)
+    return into
+
+
+@pytest.fixture(scope='module')
+def environment(prefix):
+    """Give the environment of a workspace with the package."""
+    packages = next(prefix.glob('l*/python3*/*-packages'))
+    return {**os.environ, 'PYTHONUNBUFFERED': '1',
+            'AMENT_PREFIX_PATH': f'{prefix}{os.pathsep}{os.environ["AMENT_PREFIX_PATH"]}',
+            'PYTHONPATH': f'{packages}{os.pathsep}{os.environ["PYTHONPATH"]}'}
+
+
+@pytest.fixture(scope='module')
+def params_file(tmp_path_factory):
+    """Give a parameter file with a model that takes everything for a cup."""
+    folder = tmp_path_factory.mktemp('params')
+    model = {'path': str(make_bundle(folder / 'bundle', winner=3)), 'threads': 1}
+    path = folder / 'params.yaml'
+    path.write_text(yaml.safe_dump({'/**': {'ros__parameters': {
+        'model': model, 'output': {'input_reliability': 'reliable'}}}}))
+    return path
+
+
+class Launched:
+    """The launch file, running; ``lines`` is what it printed."""
+
+    def __init__(self, environment, folder, *arguments):
+        """Start it away from the checkout."""
+        if shutil.which('ros2') is None:
+            pytest.skip('this ROS 2 has no ros2 launch')
+        self.lines = []
+        self._process = subprocess.Popen(
+            [*LAUNCH, *arguments], cwd=folder, env=environment, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self):
+        for line in self._process.stdout:
+            self.lines.append(line)
+
+    def __enter__(self):
+        """Give itself."""
+        return self
+
+    def __exit__(self, *error):
+        """End it if it still runs."""
+        self.stop()
+
+    def ended(self) -> bool:
+        """Tell whether it ended by itself."""
+        return self._process.poll() is not None
+
+    def stop(self) -> int:
+        """End it as Ctrl-C does; give the exit code."""
+        if not self.ended():
+            os.killpg(self._process.pid, signal.SIGINT)
+        code = self._process.wait(PATIENCE_S)
+        self._reader.join(PATIENCE_S)
+        return code
+
+
+@pytest.fixture
+def peer():
+    """Give a node to talk with."""
+    rclpy.init()
+    node = rclpy.create_node('peer')
+    yield node
+    node.destroy_node()
+    rclpy.shutdown()
+
+
+def wait(peer, condition, launched):
+    """Let the peer work until something is so."""
+    for _ in range(PATIENCE_S * 10):
+        if condition():
+            return
+        if launched.ended():
+            break
+        rclpy.spin_once(peer, timeout_sec=0.1)
+    raise AssertionError(''.join(launched.lines))
+
+
+def test_what_is_installed(prefix):
+    """Everything that ROS looks for has its place, and nothing that is for the desk only."""
+    assert (prefix / 'share/ament_index/resource_index/packages/foundry_ros').read_text() == ''
+    share = prefix / 'share' / 'foundry_ros'
+    for path in ('package.xml', 'launch/perception.launch.py', 'config/perception.yaml',
+                 'config/perception.rviz'):
+        assert (share / path).read_bytes() == (
+            ROOT / path).read_bytes()
+    assert os.access(prefix / 'lib/foundry_ros/perception_node', os.X_OK)
+    packages = next(prefix.glob('l*/python3*/*-packages'))
+    assert {path.name for path in packages.iterdir() if path.suffix != '.egg-info'} == {
+        'foundry_ros'}
+    assert {path.name for path in (ROOT / 'resource/models').glob('*/')} == {
+        path.name for path in (share / 'models').glob('*/')}
+
+
+def test_from_launch_to_objects(environment, params_file, peer, tmp_path):
+    """The node becomes active by itself, works, and ends cleanly."""
+    arguments = (f'params_file:={params_file}', 'namespace:=front', 'input_topic:=/depth')
+    clouds = peer.create_publisher(PointCloud2, '/depth', 1)
+    heard = []
+    peer.create_subscription(Detection3DArray, '/front/foundry_perception/detections',
+                             heard.append, 1)
+    state = peer.create_client(GetState, '/front/foundry_perception/get_state')
+    with Launched(environment, tmp_path, *arguments) as launched:
+        wait(peer, state.service_is_ready, launched)
+        wait(peer, lambda: _label(peer, state) == 'active', launched)
+        wait(peer, clouds.get_subscription_count, launched)
+        wait(peer, lambda: heard or clouds.publish(cloud_message(table_cloud(stamp=3))), launched)
+        assert [d.results[0].hypothesis.class_id for d in heard[0].detections] == (
+            ['cup'] * len(BOXES))
+        assert launched.stop() == 0, ''.join(launched.lines)
+    said = ''.join(launched.lines)
+    assert 'process has finished cleanly' in said and 'Traceback' not in said, said
+
+
+def test_without_arguments_it_says_what_it_waits_for(environment, peer, tmp_path):
+    """While nothing comes on the default topic, the topics that there are are named."""
+    peer.create_publisher(PointCloud2, '/other/points', 1)
+    if not any((ROOT / 'resource/models').glob('*/manifest.yaml')):
+        pytest.skip('no model bundle is shipped yet')
+    with Launched(environment, tmp_path) as launched:
+        def warned():
+            return [line for line in launched.lines if 'nothing is published' in line]
+        wait(peer, warned, launched)
+        assert '/camera/depth/points' in warned()[0] and '/other/points' in warned()[0]
+
+
+def _label(peer, client):
+    """Ask for the state."""
+    future = client.call_async(GetState.Request())
+    rclpy.spin_until_future_complete(peer, future, timeout_sec=5)
+    return future.result().current_state.label if future.done() else None
