@@ -6,7 +6,7 @@ BIN := $(VENV)/bin/python
 .PHONY: demo test venv clean
 
 demo: venv
-	$(BIN) -m foundry_ros.demo demo_output
+	$(BIN) -m foundry_ros.demo
 
 test: venv
 	$(BIN) -m pytest -q test

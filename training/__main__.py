@@ -27,6 +27,7 @@ VERBS = {
     'finetune': 'train the heads for classes and parts, and the student with them',
     'export': 'write a fine-tuned student as a model bundle for the robot',
     'evaluate': 'measure the exported bundle at every budget and fill its manifest',
+    'compare': 'set fine-tuned students side by side',
     'probe': 'show what pretraining is worth: a linear probe against random weights',
 }
 
