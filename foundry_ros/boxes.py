@@ -75,22 +75,22 @@ def upright_box(points: np.ndarray, axes: np.ndarray, floor: float = np.inf) -> 
         down to it when it lies below the lowest point.
     :return: the box; edges are at least a millimetre.
     """
-    local = points @ axes.T.astype(points.dtype)
-    turn = _smallest_footprint(local[::max(1, len(local) // SAMPLE), :2])
-    flat = local[:, :2] @ turn.T.astype(points.dtype)
-    low = np.append(flat.min(axis=0), min(local[:, 2].min(), floor)).astype(np.float64)
-    high = np.append(flat.max(axis=0), local[:, 2].max()).astype(np.float64)
+    local = axes.astype(points.dtype) @ points.T  # (3, n): extremes along rows are fast
+    turn = _smallest_footprint(local[:2, ::max(1, len(points) // SAMPLE)])
+    local[:2] = turn.astype(points.dtype) @ local[:2]
+    low, high = local.min(axis=1).astype(np.float64), local.max(axis=1).astype(np.float64)
+    low[2] = min(low[2], floor)
     own = np.concatenate([turn @ axes[:2], axes[2:]])
     return Box((low + high) / 2 @ own, np.maximum(high - low, 1e-3), quaternion(own.T))
 
 
 def _smallest_footprint(points):
-    """Turn so that the smallest enclosing rectangle is along x (longer side) and y: (2, 2)."""
-    # Rotated by a quarter the rectangles repeat, with their sides swapped.
+    """Turn (2, n) points so that their smallest rectangle lies along x (longer side) and y."""
     angles = np.arange(0, 180, STEP) * (np.pi / 180)
-    directions = np.stack([np.cos(angles), np.sin(angles)]).astype(points.dtype)
-    along = points @ directions
-    widths = along.max(axis=0) - along.min(axis=0)
+    directions = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(points.dtype)
+    along = directions @ points
+    widths = along.max(axis=1) - along.min(axis=1)
+    # Turned by a quarter the rectangles repeat, with their sides swapped.
     across = np.roll(widths, -len(angles) // 2)
     best = np.argmin(np.where(widths >= across, widths * across, np.inf))
     c, s = np.cos(angles[best]), np.sin(angles[best])

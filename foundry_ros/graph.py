@@ -124,19 +124,19 @@ def watershed(graph: SurfaceGraph, labels: np.ndarray) -> np.ndarray:
     labels = labels.copy()
     empty = labels[graph.near] == 0
     source, target = _towards(graph.near, empty)
-    gap = graph.points[source] - graph.points[target]
+    gap = graph.points.take(source, axis=0) - graph.points.take(target, axis=0)
     order = _by_size(np.einsum('ij,ij->i', gap, gap))[::-1]
     source, target = source[order], target[order]
     cost = graph.cost[source]
     for level, depth in FLOOD:
         for _ in range(depth):
-            ready = (labels[target] > 0) & (cost < level)
-            if not ready.any():
+            ready = np.flatnonzero((labels.take(target) > 0) & (cost < level))
+            if not len(ready):
                 break
             # The nearest neighbour comes last, and the last write stays.
-            labels[source[ready]] = labels[target[ready]]
-            left = labels[source] == 0
-            source, target, cost = source[left], target[left], cost[left]
+            labels[source.take(ready)] = labels.take(target.take(ready))
+            left = np.flatnonzero(labels.take(source) == 0)
+            source, target, cost = source.take(left), target.take(left), cost.take(left)
     return labels
 
 

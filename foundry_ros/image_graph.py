@@ -15,7 +15,7 @@
 """The surface graph of an organised cloud, on a reduced image, and the way back."""
 
 from dataclasses import dataclass
-from typing import Tuple
+from typing import Optional, Tuple
 
 from foundry_ros.convexity import DIRECTIONS, image_concavity
 from foundry_ros.graph import SurfaceGraph
@@ -25,7 +25,10 @@ from scipy import ndimage
 
 WIDTH = 320
 WINDOW = 7
+# Depth noise of structured light and stereo cameras, at a metre; it grows with the square.
+NOISE = 0.003
 REACH = 3
+AROUND = tuple((r, c) for r in (-1, 0, 1) for c in (-1, 0, 1) if (r == 0) != (c == 0))
 
 
 @dataclass(frozen=True)
@@ -45,20 +48,25 @@ class ImageGraph:
     ranges: np.ndarray
 
 
-def image_graph(xyz: np.ndarray, free: np.ndarray) -> ImageGraph:
+def image_graph(xyz: np.ndarray, clearance: np.ndarray, least: float) -> Optional[ImageGraph]:
     """
-    Build the graph of the free pixels.
+    Build the graph of the pixels that are clear of all surfaces.
 
     :param xyz: (H, W, 3) float32.
-    :param free: (H, W) bool, at least one pixel; the others carry no object.
+    :param clearance: (H, W) metres from the nearest surface, negative where no object can be.
+    :param least: clearance that objects have, metres; more at a distance, as noise grows.
+    :return: the graph, or None when no pixel is clear.
     """
-    stride = max(1, round(free.shape[1] / WIDTH))
+    stride = max(1, round(xyz.shape[1] / WIDTH))
+    coarse = np.s_[::stride, ::stride]
+    free = clearance[coarse] > least
     rows, columns = (np.flatnonzero(free.any(axis=axis)) for axis in (1, 0))
-    origin = (int(rows[0]), int(columns[0]))
-    part = np.s_[rows[0]:rows[-1] + 1:stride, columns[0]:columns[-1] + 1:stride]
-    seen = np.ascontiguousarray(xyz[part].transpose(2, 0, 1))
-    free = free[part]
+    if not len(rows):
+        return None
+    part = np.s_[rows[0]:rows[-1] + 1, columns[0]:columns[-1] + 1]
+    seen = np.ascontiguousarray(xyz[coarse][part].transpose(2, 0, 1))
     ranges = np.sqrt(np.einsum('kij,kij->ij', seen, seen))
+    free = free[part] & ~(clearance[coarse][part] < NOISE * ranges ** 2)
     points = np.where(free, seen, np.float32(np.nan))
     jump = jump_size(ranges)
     normals = image_normals(points, jump, WINDOW)
@@ -67,6 +75,7 @@ def image_graph(xyz: np.ndarray, free: np.ndarray) -> ImageGraph:
     near, jumps = _edges(nodes, ranges, jump)
     graph = SurfaceGraph(points[:, free].T, np.nan_to_num(normals[:, free].T), cost[free],
                          curvature[free], near, jumps)
+    origin = int(rows[0]) * stride, int(columns[0]) * stride
     return ImageGraph(graph, nodes, origin, stride, ranges)
 
 
@@ -117,10 +126,9 @@ def _edges(nodes, ranges, jump):
         first = np.s_[:nodes.shape[0] - rows, max(-columns, 0):nodes.shape[1] - max(columns, 0)]
         last = np.s_[rows:, max(columns, 0):nodes.shape[1] + min(columns, 0)]
         both = (nodes[first] >= 0) & (nodes[last] >= 0)
-        pair = np.stack([nodes[first][both], nodes[last][both]])
-        apart = np.abs(ranges[first][both] - ranges[last][both]) > jump[first][both]
-        near.append(pair[:, ~apart])
-        jumps.append(pair[:, apart])
+        apart = both & (np.abs(ranges[first] - ranges[last]) > jump[first])
+        for edges, chosen in ((near, both & ~apart), (jumps, apart)):
+            edges.append(np.stack([nodes[first][chosen], nodes[last][chosen]]))
     return np.concatenate(near, axis=1), np.concatenate(jumps, axis=1)
 
 
@@ -136,34 +144,48 @@ def spread(image: ImageGraph, labels: np.ndarray, xyz: np.ndarray,
     :return: (H, W) int32 labels, 0 = none.
     """
     stride, (top, left) = image.stride, image.origin
-    coarse = np.where(image.nodes >= 0, np.append(labels, 0)[image.nodes], 0).astype(np.int32)
-    full = np.zeros(free.shape, np.int32)
-    rows, columns = (min(stride * n, size - start) for n, size, start in
+    coarse = np.append(labels, 0).astype(np.int32).take(image.nodes)  # node -1 is the last
+    height, width = (min(stride * n, size - start) for n, size, start in
                      zip(coarse.shape, free.shape, image.origin))
-    part = np.s_[top:top + rows, left:left + columns]
+    part = np.s_[top:top + height, left:left + width]
     padded = np.pad(coarse, 1)
-    around = np.stack([padded[r:r + coarse.shape[0], c:c + coarse.shape[1]]
-                       for r in range(3) for c in range(3)])
-    mixed = (around != coarse).any(axis=0)
-    fine = np.repeat(np.repeat(coarse, stride, 0), stride, 1)[:rows, :columns]
-    full[part] = np.where(free[part], fine, 0)
-    doubt = np.repeat(np.repeat(mixed, stride, 0), stride, 1)[:rows, :columns] & free[part]
-    r, c = np.nonzero(doubt)
-    full[part][r, c] = _nearest(image, around, xyz[part][r, c], r // stride, c // stride)
+    mixed = np.zeros(coarse.shape, bool)
+    for row, column in AROUND:
+        mixed |= _shifted(padded, row, column) != coarse
+    full = np.zeros(free.shape, np.int32)
+    full[part] = np.where(free[part], _enlarge(coarse, stride)[:height, :width], 0)
+    doubt = np.flatnonzero(_enlarge(mixed, stride)[:height, :width] & free[part])
+    rows, columns = np.divmod(doubt, width)
+    pixels = (top + rows) * free.shape[1] + left + columns
+    points = xyz.reshape(-1, 3).take(pixels, axis=0)
+    full.ravel()[pixels] = _nearest(image, padded, points, rows // stride, columns // stride)
     return full
 
 
-def _nearest(image, around, points, rows, columns):
-    """Label points (n, 3) by the nearest labelled node among 3 x 3, or 0 if none is near."""
+def _shifted(padded, row, column):
+    """Look one or no step to the side in an image with a border of one pixel."""
+    height, width = padded.shape
+    return padded[1 + row:height - 1 + row, 1 + column:width - 1 + column]
+
+
+def _enlarge(image, stride):
+    """Repeat each pixel along both axes."""
+    return np.repeat(np.repeat(image, stride, axis=1), stride, axis=0)
+
+
+def _nearest(image, labels, points, rows, columns):
+    """Label points (n, 3) by the nearest labelled node around, or 0 if none is near."""
     nodes = np.pad(image.nodes, 1, constant_values=-1)
+    home = (rows + 1) * nodes.shape[1] + columns + 1
     choice = np.zeros(len(points), np.int32)
-    best = np.full(len(points), np.inf, np.float32)
-    best[:] = 2.5 * jump_size(np.sqrt(np.einsum('ij,ij->i', points, points)))
-    best *= best
-    for k in range(9):
-        label = around[k, rows, columns]
-        offset = image.graph.points[nodes[rows + k // 3, columns + k % 3]] - points
+    best = (2.5 * jump_size(np.sqrt(np.einsum('ij,ij->i', points, points)))) ** 2
+    for row, column in ((0, 0), *AROUND):
+        cell = home + row * nodes.shape[1] + column
+        label = labels.take(cell)
+        offset = image.graph.points.take(nodes.take(cell), axis=0)
+        offset -= points
         distance = np.einsum('ij,ij->i', offset, offset)
         closer = (label > 0) & (distance < best)
-        best[closer], choice[closer] = distance[closer], label[closer]
+        np.copyto(best, distance, where=closer)
+        np.copyto(choice, label, where=closer)
     return choice

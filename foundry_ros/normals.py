@@ -44,30 +44,34 @@ def image_normals(points: np.ndarray, jump: np.ndarray, window: int) -> np.ndarr
 
 def _mean_tangent(points, jump, window, axis):
     """Sum the central differences along one image axis over the window."""
-    ahead = [slice(None)] * 3
-    behind, inner = list(ahead), list(ahead)
-    ahead[axis], behind[axis], inner[axis] = slice(2, None), slice(None, -2), slice(1, -1)
-    step = points[tuple(ahead)] - points[tuple(behind)]
+    behind, inner, ahead = (_cut(axis, *ends) for ends in ((0, -2), (1, -1), (2, None)))
+    step = points[ahead] - points[behind]
     with np.errstate(invalid='ignore'):
-        smooth = np.abs(step).max(axis=0) < 2 * jump[tuple(inner[1:])]
-        smooth &= np.isfinite(points[2][tuple(inner[1:])])
+        smooth = np.abs(step).max(axis=0) < 2 * jump[inner[1:]]
+        smooth &= np.isfinite(points[2][inner[1:]])
     tangents = np.zeros_like(points)
-    tangents[tuple(inner)] = np.where(smooth, step, 0)
+    np.copyto(tangents[inner], step, where=smooth)
     return box_sum(tangents, window)
 
 
 def box_sum(values: np.ndarray, window: int) -> np.ndarray:
     """
-    Sum (..., h, w) values over a centred square window, by running sums.
+    Sum (k, h, w) values over a centred square window, along one axis after the other.
 
     :param window: odd width of the window.
     """
-    half = window // 2
-    for axis in (-1, -2):
-        pad = [(0, 0)] * values.ndim
-        pad[axis] = (half + 1, half)
-        running = np.cumsum(np.pad(values, pad), axis=axis)
-        upper, lower = [slice(None)] * values.ndim, [slice(None)] * values.ndim
-        upper[axis], lower[axis] = slice(window, None), slice(None, -window)
-        values = running[tuple(upper)] - running[tuple(lower)]
+    for axis in (1, 2):
+        total = values.copy()
+        for shift in range(1, window // 2 + 1):
+            ahead, behind = _cut(axis, shift, None), _cut(axis, 0, -shift)
+            total[behind] += values[ahead]
+            total[ahead] += values[behind]
+        values = total
     return values
+
+
+def _cut(axis, start, stop):
+    """Index (k, h, w) by a slice along one axis."""
+    index = [slice(None)] * 3
+    index[axis] = slice(start, stop)
+    return tuple(index)

@@ -70,6 +70,7 @@ def find_objects(xyz: np.ndarray, mask: np.ndarray, height: int, width: int,
     :return: the scene; without points or surfaces it is empty, not an error.
     """
     params = by_mode(params, params.mode)
+    xyz = np.ascontiguousarray(xyz, np.float32)  # a view of a message is slow to pick from
     chosen = np.flatnonzero(mask)
     supports, walls, up = _surfaces(xyz[chosen[::max(1, len(chosen) // 3000)]], params, up)
     clearance = _clearance(xyz, supports, params.max_height)
@@ -78,15 +79,15 @@ def find_objects(xyz: np.ndarray, mask: np.ndarray, height: int, width: int,
     on = mask & (np.abs(clearance) <= params.surface_distance)
     for wall in walls:
         np.minimum(clearance, np.abs(wall.height(xyz)) / 2, out=clearance)
-    free = mask & (clearance > params.surface_distance)
+    clearance[~mask] = -np.inf
     if params.mode == 'lidar':
-        labels = segment_sweep(xyz, free, params, up)
+        labels = segment_sweep(xyz, clearance > params.surface_distance, params, up)
     elif height > 1:
-        labels = segment_image(xyz.reshape(height, width, 3), mask.reshape(height, width),
-                               clearance.reshape(height, width), params, up).ravel()
+        shape = height, width
+        labels = segment_image(xyz.reshape(*shape, 3), clearance.reshape(shape), params, up)
     else:
-        labels = segment_voxels(xyz, free, params, up)
-    objects = _crops(xyz, labels, clearance, params, up)
+        labels = segment_voxels(xyz, clearance > params.surface_distance, params, up)
+    objects = _crops(xyz, labels.ravel(), clearance, params, up)
     return Scene(objects, _with_points(xyz, supports, np.flatnonzero(on)), up)
 
 
@@ -141,10 +142,11 @@ def _crops(xyz, labels, clearance, params, up) -> Tuple[ObjectCrop, ...]:
         if len(indices) < params.min_points:
             continue
         # Bumps of the surface are no objects.
-        if clearance[indices].max() < RISE * params.surface_distance:
+        above = clearance.take(indices)
+        if above.max() < RISE * params.surface_distance:
             continue
-        points = xyz[indices]
-        box = upright_box(points, axes, _floor(points, clearance[indices], up))
+        points = xyz.take(indices, axis=0)
+        box = upright_box(points, axes, _floor(points, above, up))
         if params.min_size <= box.size.max() <= params.max_size:
             objects.append(ObjectCrop(indices, box, up))
     objects.sort(key=lambda crop: np.linalg.norm(crop.box.center))

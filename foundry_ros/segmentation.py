@@ -31,22 +31,19 @@ FLATTEN = 0.8
 GAP = 2.5
 
 
-def segment_image(xyz: np.ndarray, mask: np.ndarray, clearance: np.ndarray, params,
-                  up: np.ndarray) -> np.ndarray:
+def segment_image(xyz: np.ndarray, clearance: np.ndarray, params, up: np.ndarray) -> np.ndarray:
     """
     Label the objects of an organised cloud.
 
     :param xyz: (H, W, 3) float32.
-    :param mask: (H, W) bool, the points to look at.
     :param clearance: (H, W) metres from the nearest surface, negative where no object can be.
     :param params: ObjectsParams with every value set.
     :param up: (3,) unit vector.
     :return: (H, W) int labels, 0 = none.
     """
-    free = mask & (clearance > params.surface_distance)
-    if not free.any():
-        return np.zeros(mask.shape, np.int32)
-    image = image_graph(xyz, free)
+    image = image_graph(xyz, clearance, params.surface_distance)
+    if image is None:
+        return np.zeros(clearance.shape, np.int32)
     graph = image.graph
     basins = without_small(image_basins(image, graph.cost < FLAT), LEAST_NODES)
     found = patches(graph, watershed(graph, basins))
@@ -55,8 +52,7 @@ def segment_image(xyz: np.ndarray, mask: np.ndarray, clearance: np.ndarray, para
     found = found.joined(relations.slivers(found, interior(image, found.labels)))
     inner = interior(image, found.labels)
     found = found.joined(relations.insides(graph, found, inner, up))
-    return spread(image, found.labels, xyz,
-                  mask & (clearance > FOOT * params.surface_distance))
+    return spread(image, found.labels, xyz, clearance > FOOT * params.surface_distance)
 
 
 def segment_voxels(xyz: np.ndarray, free: np.ndarray, params, up: np.ndarray) -> np.ndarray:
