@@ -30,7 +30,7 @@ def image_normals(points: np.ndarray, jump: np.ndarray, window: int) -> np.ndarr
     :param window: odd width of the averaging window, pixels.
     :return: (3, h, w) float32 unit vectors towards the origin, NaN where there is no point.
     """
-    across, along = (_mean_tangent(points, jump, window, axis) for axis in (2, 1))
+    across, along = (_mean_tangent(points, jump, window, axis) for axis in (-1, -2))
     normals = np.stack([along[1] * across[2] - along[2] * across[1],
                         along[2] * across[0] - along[0] * across[2],
                         along[0] * across[1] - along[1] * across[0]])
@@ -47,8 +47,8 @@ def _mean_tangent(points, jump, window, axis):
     behind, inner, ahead = (_cut(axis, *ends) for ends in ((0, -2), (1, -1), (2, None)))
     step = points[ahead] - points[behind]
     with np.errstate(invalid='ignore'):
-        smooth = np.abs(step).max(axis=0) < 2 * jump[inner[1:]]
-        smooth &= np.isfinite(points[2][inner[1:]])
+        smooth = np.abs(step).max(axis=0) < 2 * jump[inner]
+        smooth &= np.isfinite(points[2][inner])
     tangents = np.zeros_like(points)
     np.copyto(tangents[inner], step, where=smooth)
     return box_sum(tangents, window)
@@ -56,11 +56,11 @@ def _mean_tangent(points, jump, window, axis):
 
 def box_sum(values: np.ndarray, window: int) -> np.ndarray:
     """
-    Sum (k, h, w) values over a centred square window, along one axis after the other.
+    Sum (..., h, w) values over a centred square window, along one axis after the other.
 
     :param window: odd width of the window.
     """
-    for axis in (1, 2):
+    for axis in (-2, -1):
         total = values.copy()
         for shift in range(1, window // 2 + 1):
             ahead, behind = _cut(axis, shift, None), _cut(axis, 0, -shift)
@@ -71,7 +71,6 @@ def box_sum(values: np.ndarray, window: int) -> np.ndarray:
 
 
 def _cut(axis, start, stop):
-    """Index (k, h, w) by a slice along one axis."""
-    index = [slice(None)] * 3
-    index[axis] = slice(start, stop)
-    return tuple(index)
+    """Index (..., h, w) by a slice along its last axis (-1) or the one before (-2)."""
+    part = slice(start, stop)
+    return (..., part) if axis == -1 else (..., part, slice(None))
