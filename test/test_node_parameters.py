@@ -14,6 +14,7 @@
 
 """The node's parameters: declared from the table, checked, effective at run time."""
 
+import os
 import subprocess
 import sys
 
@@ -131,4 +132,15 @@ def test_a_wrong_value_at_the_start(given, said):
     done = subprocess.run([sys.executable, '-m', 'foundry_ros.nodes.start', '--ros-args',
                            '-p', given], capture_output=True, text=True, timeout=60)
     assert done.returncode == 1 and said in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_package_that_is_missing_is_told_with_the_command(tmp_path):
+    """Started by a Python without onnxruntime: one line that says what to run."""
+    (tmp_path / 'onnxruntime.py').write_text(
+        'raise ModuleNotFoundError("No module named onnxruntime", name="onnxruntime")')
+    path = os.pathsep.join([str(tmp_path), os.environ['PYTHONPATH']])
+    done = subprocess.run([sys.executable, '-m', 'foundry_ros.nodes.start'], capture_output=True,
+                          text=True, timeout=60, env={**os.environ, 'PYTHONPATH': path})
+    assert done.returncode == 1 and f'{sys.executable} -m pip install' in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1

@@ -22,7 +22,7 @@ import rclpy
 from rclpy.executors import ExternalShutdownException
 from rclpy.logging import get_logger
 
-PIP = 'PIP_BREAK_SYSTEM_PACKAGES=1 {python} -m pip install numpy scipy onnxruntime PyYAML psutil'
+PIP = 'PIP_BREAK_SYSTEM_PACKAGES=1 {python} -m pip install scipy onnxruntime PyYAML psutil {numpy}'
 
 
 def main(args: Optional[List[str]] = None) -> int:
@@ -39,8 +39,7 @@ def main(args: Optional[List[str]] = None) -> int:
     except (KeyboardInterrupt, ExternalShutdownException):
         return 0
     except ModuleNotFoundError as error:
-        return _fail(f'the Python that ROS uses has no package {error.name!r}; run: '
-                     + PIP.format(python=sys.executable))
+        return _fail(f'the Python that ROS uses has no package {error.name!r}; run: {_pip()}')
     except ValueError as error:
         if not type(error).__module__.startswith('foundry_ros.'):
             raise
@@ -58,6 +57,16 @@ def _node():
     """Make the node; its packages are imported here, so that a missing one is told well."""
     from foundry_ros.nodes.perception_node import PerceptionNode
     return PerceptionNode()
+
+
+def _pip() -> str:
+    """Give the command that installs what is missing; ROS is compiled for its numpy, so keep it."""
+    try:
+        from numpy import __version__
+    except ImportError:
+        __version__ = '2'
+    return PIP.format(python=sys.executable,
+                      numpy="'numpy<2'" if __version__.startswith('1.') else 'numpy')
 
 
 def _fail(message: str) -> int:
