@@ -25,7 +25,7 @@ from foundry_ros.surfaces import find_surfaces, find_walls, Plane
 import numpy as np
 
 # How wide supports and walls are at least, in their narrower direction, metres.
-WIDTH = {'tabletop': (0.35, 0.5), 'room': (0.6, 1.2), 'lidar': (5.0, 6.0)}
+WIDTH = {'tabletop': (0.35, 0.5), 'room': (0.6, 1.2), 'lidar': (5.0, np.inf)}
 WALLS = 2
 # So many level planes are looked at to find the ground among them.
 GROUNDS = 3

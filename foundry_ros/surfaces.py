@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from typing import List, Optional, Tuple
 
 import numpy as np
-from scipy.spatial import cKDTree
+from scipy.spatial import cKDTree, ConvexHull
 
 SAMPLE = 1000
 TRIES = 160
@@ -26,6 +26,8 @@ NEIGHBOURS = 32
 SEED = 0
 LEAST_SHARE = 0.025
 SEEN_THROUGH = 0.1
+# In standard deviations of the points on a plane: what counts as stray, and as its rim.
+TRIM, MARGIN = 2.5, 0.1
 GRAZING = np.sin(np.radians(3.0))
 MAX_TILT = np.cos(np.radians(15.0))
 LOWEST_VIEW = np.cos(np.radians(95.0))
@@ -156,10 +158,15 @@ def _opaque(plane, inliers, points, distance):
         return True
     center = inliers.mean(axis=0)
     widths, axes = np.linalg.eigh(np.cov(inliers.T))
+    flat = (inliers - center) @ axes[:, 1:] / np.sqrt(widths[1:])
+    try:
+        hull = ConvexHull(flat[(flat ** 2).sum(axis=1) < TRIM ** 2]).equations
+    except (RuntimeError, ValueError):  # qhull: flat or too few
+        return True
     below = points[plane.height(points) < -2 * distance]
     crossing = below * (plane.offset / (below @ plane.normal))[:, None]
-    local = np.abs((crossing - center) @ axes[:, 1:])
-    inside = (local < 1.5 * np.sqrt(widths[1:])).all(axis=1)
+    crossing = (crossing - center) @ axes[:, 1:] / np.sqrt(widths[1:])
+    inside = (crossing @ hull[:, :2].T + hull[:, 2] < -MARGIN).all(axis=1)
     return inside.sum() < SEEN_THROUGH * len(inliers)
 
 
@@ -194,7 +201,8 @@ def _ransac(points, distance, up, limits, rng, guess=False):
     if guess:
         votes = (votes > LEAST_SHARE * len(points)) * votes * (0.15 + np.maximum(cosine, 0)) ** 3
     best = np.argmax(votes)
-    return _refit(points, Plane(normals[best], offsets[best]), distance)
+    plane, near = _refit(points, Plane(normals[best], offsets[best]), distance)
+    return (plane, near) if limits[0] < plane.normal @ up < limits[1] else nothing
 
 
 def _triples(points, rng):
