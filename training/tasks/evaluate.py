@@ -31,6 +31,8 @@ import yaml
 from training import metrics
 from training.data import sets, vocabulary
 
+RESULTS = Path('training/results')
+
 
 def softmax(logits, temperature):
     """Score classes (n, classes) at a temperature."""
@@ -149,7 +151,7 @@ def run(config, resume=False):
     text = yaml.safe_dump(manifest, sort_keys=False)
     (folder / 'manifest.yaml.part').write_text(text)
     (folder / 'manifest.yaml.part').replace(folder / 'manifest.yaml')
-    results = Path('training/results') / f'{bundle.name}.json'
+    results = RESULTS / f'{bundle.name}.json'
     results.write_text(json.dumps({
         'bundle': bundle.name, 'version': bundle.version, 'config': config,
         'seconds': round(time.time() - begun), 'temperature': temperature, 'accuracy': found},
