@@ -26,8 +26,9 @@ from scipy.spatial import cKDTree
 
 SUN = np.array([-0.8, -1.1, 2.4])
 AMBIENT = 0.45
-# So many arrangements are tried until this share of every thing can be seen.
-TRIALS, VISIBLE = 20, 0.6
+# So many arrangements are tried until this share of every thing can be seen, and so many places
+# for a thing in each.
+TRIALS, VISIBLE, PLACES = 40, 0.6, 120
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ STAGES = {
     'tabletop': Stage((.46, .30), .03, (0, .03, .07), (1.02, 1.15), (30, 42), 24,
                       ('bottle', 'bowl', 'box', 'can', 'cup', 'flower_pot', 'glasses', 'keyboard',
                        'lamp', 'laptop', 'monitor', 'plant', 'plier', 'teddy', 'vase')),
-    'room': Stage((1.7, 1.3), .15, (0, .1, .45), (3.3, 3.8), (18, 28), 24,
+    'room': Stage((1.9, 1.5), .12, (0, .1, .45), (3.6, 4.0), (20, 28), 24,
                   ('bed', 'bookshelf', 'chair', 'cone', 'night_stand', 'person', 'sofa', 'stool',
                    'table'))}
 
@@ -199,26 +200,30 @@ def arrange(meshes, stage: Stage, rng: np.random.Generator) -> List[Thing]:
     """
     Set meshes up at random, turned at random, without touching; tall ones rather behind.
 
-    :param meshes: (class, mesh) each; one that finds no place in 60 trials is left out.
+    :param meshes: (class, mesh) each; the widest come first, and when one finds no place in many
+        trials the rest is left out.
     """
-    things, taken = [None] * len(meshes), np.zeros((0, 2))
+    things, taken = [None] * len(meshes), np.full((1, 2), 1e3)
     ranks = np.argsort([-mesh.size[:2].prod() for _, mesh in meshes])
     for i in ranks:
         name, mesh = meshes[i]
-        footprint = mesh.sample(800, rng)[0][:, :2].astype(float)
-        room = np.array(stage.area)
-        for _ in range(60):
+        footprint = mesh.sample(600, rng)[0][:, :2].astype(float)
+        room, tree = np.array(stage.area), cKDTree(taken)
+        for _ in range(PLACES):
             x, y = rng.uniform(-room, room)
             y += np.clip(mesh.size[2] / room[1] - 0.5, 0, 1) * (room[1] - y) * 0.8
             turn = rotation('z', rng.uniform(0, 2 * np.pi))
             points = footprint @ turn[:2, :2].T + (x, y)
             over = np.abs(points).max(axis=0) > room + (.08, .08)
-            if over.any() or (len(taken) and cKDTree(taken).query(points)[0].min() < stage.gap):
+            if over.any() or np.isfinite(tree.query(points, distance_upper_bound=stage.gap)[0]
+                                         ).any():
                 continue
             pose = np.eye(4)
             pose[:3, :3], pose[:2, 3] = turn, (x, y)
             things[i] = Thing(name, mesh, pose)
             taken = np.concatenate([taken, points])
+            break
+        if things[i] is None:
             break
     return [thing for thing in things if thing is not None]
 

@@ -35,7 +35,7 @@ class ScoreError(ValueError):
 
 def score_frame(objects: Sequence[Mapping[str, Any]], instance: np.ndarray, part: np.ndarray,
                 labels: Sequence[str], mask: np.ndarray, found_part: Optional[np.ndarray] = None
-                ) -> Tuple[List[Dict[str, Any]], int]:
+                ) -> Tuple[List[Dict[str, Any]], int, int]:
     """
     Compare what was found in one cloud with the truth.
 
@@ -47,29 +47,32 @@ def score_frame(objects: Sequence[Mapping[str, Any]], instance: np.ndarray, part
     :param found_part: (N,) part found, -1 = none; None where parts are not judged.
     :return: a row for each true object of at least 300 points (``class``, ``overlap`` = the best
         IoU, ``label`` or None where it is below 0.5, ``parts`` = share of points whose part is
-        right or None), and the number of false objects: of at least 300 points, most of them on
-        no object.
+        right or None); the number of false objects (of at least 300 points, most of them on no
+        object) and of fragments (others of at least 300 points that are no object's match).
     """
     shape = len(objects) + 1, len(labels) + 1
     cell = np.ravel_multi_index((instance % shape[0], mask % shape[1]), shape)  # -1 comes last
     shared = np.bincount(cell, minlength=shape[0] * shape[1]).reshape(shape)
     true, found = shared.sum(axis=1), shared.sum(axis=0)
+    overlap = shared / np.maximum(true[:, None] + found - shared, 1)
+    overlap = np.append(overlap[:-1, :-1], np.zeros((len(objects), 1)), axis=1)
     rows = []
     for i, item in enumerate(objects):
         if true[i] < LEAST_POINTS:
             continue
-        overlap = shared[i, :-1] / np.maximum(true[i] + found[:-1] - shared[i, :-1], 1)
-        best = int(overlap.argmax()) if len(overlap) else -1
-        row = {'class': item['class'], 'overlap': float(overlap[best]) if best >= 0 else 0.0,
-               'label': None, 'parts': None}
+        best = int(overlap[i].argmax())
+        row = {'class': item['class'], 'overlap': float(overlap[i, best]), 'label': None,
+               'parts': None}
         if row['overlap'] >= LEAST_OVERLAP:
             row['label'] = labels[best]
             judged = (instance == i) & (mask == best) & (part != NO_PART)
             if found_part is not None and row['label'] == item['class'] and judged.any():
                 row['parts'] = float(np.mean(found_part[judged] == part[judged]))
         rows.append(row)
-    false = (found[:-1] >= LEAST_POINTS) & (shared[-1, :-1] > found[:-1] / 2)
-    return rows, int(false.sum())
+    large = found[:-1] >= LEAST_POINTS
+    false = large & (shared[-1, :-1] > found[:-1] / 2)
+    fragments = large & ~false & (overlap[:, :-1].max(axis=0, initial=0) < LEAST_OVERLAP)
+    return rows, int(false.sum()), int(fragments.sum())
 
 
 def score(truth: Path, results: Path) -> Dict[str, Any]:
@@ -78,7 +81,7 @@ def score(truth: Path, results: Path) -> Dict[str, Any]:
 
     :param truth: folder of the simulation.
     :param results: folder of the replay, with masks.
-    :return: ``objects`` (rows as of :func:`score_frame`), ``false``, ``clouds``.
+    :return: ``clouds``, ``objects`` (rows as of :func:`score_frame`), ``false``, ``fragments``.
     :raises ScoreError: one of them is not there, or they do not belong together.
     """
     truth, results = Path(truth), Path(results)
@@ -88,7 +91,8 @@ def score(truth: Path, results: Path) -> Dict[str, Any]:
     # Parts in the numbers of the student; those that it does not know match nothing.
     ids = np.array([part_names.get(name, -2 - i) for i, name in enumerate(known['parts'])] +
                    [NO_PART])
-    rows, false = [], 0
+    result: Dict[str, Any] = {'clouds': len(summary['frames']), 'objects': [], 'false': 0,
+                              'fragments': 0}
     for number, frame in enumerate(summary['frames']):
         if frame['stamp'] not in by_stamp:
             raise ScoreError(f'{results} is no replay of {truth}: the truth knows no cloud of '
@@ -98,11 +102,12 @@ def score(truth: Path, results: Path) -> Dict[str, Any]:
         mask = np.load(results / 'masks' / f'{number:06d}.npy')
         found_part = _part_image(clouds[frame['stamp']], known['camera'])
         labels = [entry['label'] for entry in frame['objects']]
-        new, more = score_frame(item['objects'], masks['instance'], ids[masks['part']], labels,
-                                mask, found_part)
-        rows += [{**row, 'known': row['class'] in names} for row in new]
-        false += more
-    return {'clouds': len(summary['frames']), 'objects': rows, 'false': false}
+        rows, false, fragments = score_frame(item['objects'], masks['instance'],
+                                             ids[masks['part']], labels, mask, found_part)
+        result['objects'] += [{**row, 'known': row['class'] in names} for row in rows]
+        result['false'] += false
+        result['fragments'] += fragments
+    return result
 
 
 def read_parts(path: Path) -> Tuple[List[str], Dict[str, int], Dict[int, np.ndarray]]:
@@ -186,7 +191,8 @@ def format_score(result: Mapping[str, Any]) -> str:
     if every['parts'] is not None:
         lines.append(f'Of the points of rightly named things with parts {every["parts"]:.0%} got '
                      'the right part.')
-    lines.append(f'{result["false"]} false objects.')
+    lines.append(f'{result["false"]} false objects and {result["fragments"]} fragments of things '
+                 'in all clouds together.')
     strange = sorted({row['class'] for row in rows if not row.get('known', True)})
     if strange:
         lines.append(f'The model does not know {", ".join(strange)}: unknown is right there.')

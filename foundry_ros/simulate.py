@@ -43,7 +43,7 @@ WORLD = 'world'
 START, PERIOD = 1_700_000_000 * 10**9, 200_000_000
 # Training draws its shapes with smaller seeds.
 SEED = 1_000_000
-OBJECTS = {'tabletop': 8, 'room': 6}
+OBJECTS = {'tabletop': 8, 'room': 5}
 
 
 class SimulationError(ValueError):
@@ -80,7 +80,7 @@ class Simulation:
         Draw the scene.
 
         :param scene: 'tabletop' or 'room'.
-        :param objects: how many; None = 8 on a table, 6 in a room.
+        :param objects: how many; None = 8 on a table, 5 in a room.
         :param frames: clouds, a fifth of a second apart.
         :param classes: what to draw the things from; empty = what suits the scene.
         :raises SimulationError: a scene or class that there is not, or too much to set up.
