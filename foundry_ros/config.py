@@ -167,8 +167,9 @@ class OutputParams:
     parts: bool = param(True, 'Publish the points of the objects with their parts.')
     markers: bool = param(True, 'Publish markers for RViz.')
     alternatives: int = param(3, 'Hypotheses listed for an object.', 1, 50)
-    input_reliability: str = param('best_effort', 'QoS reliability asked of the input.',
-                                   choices=['best_effort', 'reliable'], read_only=True)
+    input_reliability: str = param('auto', 'QoS reliability asked of the input: auto = reliable '
+                                   'where every publisher offers it, or else best_effort.',
+                                   choices=['auto', 'best_effort', 'reliable'], read_only=True)
     max_input_age: float = param(0.0, 'Clouds older than this are dropped; 0 = never [s].',
                                  0, 3600)
 

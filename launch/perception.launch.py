@@ -76,4 +76,5 @@ def _autostart(node, condition):
             condition=condition),
         RegisterEventHandler(OnStateTransition(
             target_lifecycle_node=node, start_state='configuring', goal_state='inactive',
+            handle_once=True,  # later, the transitions are left to whoever makes them
             entities=[change(Transition.TRANSITION_ACTIVATE)]), condition=condition)]

@@ -73,7 +73,8 @@ def test_parts_are_read_by_others(frame, cloud):
     """The cloud of parts is what sensor_msgs_py makes of it, and it holds the objects' points."""
     message = sent('parts', frame, cloud)
     points = point_cloud2.read_points(message)
-    assert [f.name for f in message.fields] == ['x', 'y', 'z', 'instance', 'label', 'part', 'score']
+    assert [f.name for f in message.fields] == ['x', 'y', 'z', 'instance', 'label', 'part',
+                                                'score']
     assert len(points) == sum(len(d.indices) for d in frame.detections)
     for i, found in enumerate(frame.detections):
         mine = points[points['instance'] == i]

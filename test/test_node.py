@@ -20,7 +20,9 @@ from foundry_ros.cloud import Cloud
 from mock_bundle import CLASSES, make_bundle, PARTS
 import numpy as np
 import pytest
+from rclpy.qos import qos_profile_sensor_data, QoSProfile, ReliabilityPolicy
 from ros_bench import Bench, cloud_message, NAME, PATIENCE_S
+from sensor_msgs.msg import PointCloud2
 from sensor_msgs_py import point_cloud2
 from std_srvs.srv import SetBool
 from table_scene import BOXES, table_cloud
@@ -163,15 +165,55 @@ def test_while_nothing_is_published_the_topics_are_named(bundle, capfd):
     """The warning names the topic that is waited for and those that there are."""
     with Bench(bundle) as bench:
         bench.peer.destroy_publisher(bench.cloud)
-        other = bench.peer.create_publisher(type(cloud_message(table_cloud())), '/else/points', 1)
+        other = bench.peer.create_publisher(PointCloud2, '/else/points', 1)
         bench.node.trigger_configure()
         bench.node.trigger_activate()
-        bench.wait(lambda: bench.node.count_publishers('/else/points'), 'discovery')
-        bench.wait(lambda: not bench.node.count_publishers(f'{NAME}/input'), 'discovery')
-        bench.node._watch_input()
-        said = capfd.readouterr().err
-        assert f'nothing is published on {NAME}/input' in said and other.topic_name in said
+        said = _wait_for_line(bench, capfd, 'nothing is published')
+        assert f'on {NAME}/input' in said and other.topic_name in said
         assert f'{NAME}/parts' not in said
+
+
+def test_a_publisher_of_which_nothing_arrives(bundle, capfd):
+    """A reliable input never hears a best-effort publisher, and that is told."""
+    with Bench(bundle) as bench:
+        bench.peer.destroy_publisher(bench.cloud)
+        bench.peer.create_publisher(PointCloud2, f'{NAME}/input', qos_profile_sensor_data)
+        bench.node.trigger_configure()
+        bench.node.trigger_activate()
+        said = _wait_for_line(bench, capfd, 'has a publisher, but no cloud arrives')
+        assert 'output.input_reliability' in said and 'net.core.rmem_max' in said
+
+
+@pytest.mark.parametrize('offered', [ReliabilityPolicy.RELIABLE, ReliabilityPolicy.BEST_EFFORT])
+def test_the_input_follows_what_is_offered(bundle, offered):
+    """Best effort as sensors have it, reliable where every publisher offers it; and back."""
+    def asked():
+        told = bench.peer.get_subscriptions_info_by_topic(f'{NAME}/input')
+        return [info.qos_profile.reliability for info in told]
+    with Bench(bundle, output__input_reliability='auto') as bench:
+        bench.peer.destroy_publisher(bench.cloud)
+        bench.node.trigger_configure()
+        bench.node.trigger_activate()
+        bench.wait(lambda: asked() == [ReliabilityPolicy.BEST_EFFORT])
+        bench.cloud = bench.peer.create_publisher(
+            PointCloud2, f'{NAME}/input', QoSProfile(depth=1, reliability=offered))
+        bench.wait(lambda: asked() == [offered])
+        bench.wait(bench.connected)
+        bench.wait(lambda: bench.heard['detections']
+                   or bench.cloud.publish(cloud_message(table_cloud(stamp=1))))
+        bench.peer.create_publisher(PointCloud2, f'{NAME}/input', qos_profile_sensor_data)
+        bench.wait(lambda: asked() == [ReliabilityPolicy.BEST_EFFORT])
+
+
+def _wait_for_line(bench, capfd, text):
+    """Give the first line of the log that has a text."""
+    said = []
+
+    def there():
+        said.extend(line for line in capfd.readouterr().err.splitlines() if text in line)
+        return said
+    bench.wait(there, f'the line {text!r}')
+    return said[0]
 
 
 def _count_work(bench):

@@ -36,10 +36,11 @@ def test_nothing_is_loaded_before_configure(bundle):
         node = bench.node
         assert node._pipeline is None and not node.count_publishers(f'{NAME}/detections')
         assert node.trigger_configure() == SUCCESS
-        assert node._pipeline is not None and node.count_publishers(f'{NAME}/detections')
+        assert node._pipeline is not None
+        bench.wait(lambda: node.count_publishers(f'{NAME}/detections'))
         assert not node.count_subscribers(f'{NAME}/input')
         assert node.trigger_activate() == SUCCESS
-        assert node.count_subscribers(f'{NAME}/input') == 1
+        bench.wait(lambda: node.count_subscribers(f'{NAME}/input') == 1)
 
 
 def test_a_missing_model_is_told_in_one_line(tmp_path, capfd):
@@ -65,7 +66,7 @@ def test_off_and_on_again(bundle):
     with Bench(bundle) as bench:
         bench.activate().send(table_cloud(stamp=1))
         assert bench.node.trigger_deactivate() == SUCCESS
-        assert not bench.node.count_subscribers(f'{NAME}/input')
+        bench.wait(lambda: not bench.node.count_subscribers(f'{NAME}/input'))
         bench.cloud.publish(cloud_message(table_cloud(stamp=2)))
         assert bench.node.trigger_cleanup() == SUCCESS
         assert bench.node._pipeline is None

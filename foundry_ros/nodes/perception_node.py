@@ -20,6 +20,7 @@ from foundry_ros import results
 from foundry_ros.cloud import CloudError, from_message, transform
 from foundry_ros.config import ConfigError, Params
 from foundry_ros.load import LoadMonitor
+from foundry_ros.nodes.cloud_input import CloudInput, SAY_AGAIN_S
 from foundry_ros.nodes.diagnostics import Diagnostics, Record
 from foundry_ros.nodes.frames import FrameError, Frames, in_frame
 from foundry_ros.nodes.latest import LatestWorker
@@ -29,13 +30,10 @@ from foundry_ros.nodes.parameters import Parameters
 from foundry_ros.pipeline import Frame, Pipeline
 from foundry_ros.student import BundleError, default_bundle, load_bundle, Student
 from rclpy.lifecycle import Node, State, TransitionCallbackReturn
-from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import PointCloud2
 from std_srvs.srv import SetBool
 
 PER_CLOUD = [topic for topic in results.TOPICS if topic not in results.LATCHED]
-WATCH_S = 2.0
-SAY_AGAIN_S = 10.0
 
 
 class PerceptionNode(Node):
@@ -54,10 +52,9 @@ class PerceptionNode(Node):
         """
         super().__init__(results.NODE, automatically_declare_parameters_from_overrides=True,
                          **kwargs)
-        self._pipeline = self._subscription = self._watch = None
+        self._pipeline = self._input = None
         self._outputs = {}
         self._enabled = True
-        self._seen = None
         self._frames = Frames(self)
         self._record = Record()
         self._worker = LatestWorker(self._work)
@@ -99,12 +96,10 @@ class PerceptionNode(Node):
         result = super().on_activate(state)
         self._publish_info()
         self._worker.start()
-        reliability = ReliabilityPolicy[self.params.output.input_reliability.upper()]
-        self._subscription = self.create_subscription(
-            PointCloud2, '~/input', self._on_cloud, QoSProfile(depth=1, reliability=reliability))
-        self._seen = None
-        self._watch = self.create_timer(WATCH_S, self._watch_input)
-        self.get_logger().info(f'waiting for clouds on {self._subscription.topic_name}')
+        self._input = CloudInput(
+            self, self.params.output.input_reliability, self._on_cloud,
+            [publisher.topic_name for publisher in self._outputs.values()])
+        self.get_logger().info(f'waiting for clouds on {self._input.topic}')
         return result
 
     def on_deactivate(self, state: State) -> TransitionCallbackReturn:
@@ -134,10 +129,9 @@ class PerceptionNode(Node):
 
     def _stop(self):
         """Unsubscribe and wait for the cloud in work."""
-        if self._subscription is not None:
-            self.destroy_subscription(self._subscription)
-            self.destroy_timer(self._watch)
-            self._subscription = self._watch = None
+        if self._input is not None:
+            self._input.close()
+            self._input = None
         self._worker.stop()
 
     def _release(self):
@@ -150,11 +144,8 @@ class PerceptionNode(Node):
 
     def _on_cloud(self, message: PointCloud2):
         """Hand a cloud to the worker, in place of one that waits."""
-        if self._subscription is None:
+        if self._input is None:
             return  # it came while the node was being deactivated
-        if self._seen is None:
-            self._seen = self.get_clock().now()
-            self.get_logger().info(f'clouds arrive in frame {message.header.frame_id!r}')
         self._record.received += 1
         if not self._enabled or not self._wanted():
             return
@@ -233,7 +224,7 @@ class PerceptionNode(Node):
         told = self._pipeline.params.model.score_threshold
         self._pipeline.student.max_batch = params.model.max_batch
         self._pipeline.params = params
-        if self._subscription is not None and told != params.model.score_threshold:
+        if self._input is not None and told != params.model.score_threshold:
             self._publish_info()
 
     def _on_enable(self, request, response):
@@ -249,28 +240,13 @@ class PerceptionNode(Node):
         """Tell in a few words what the node does."""
         if self._pipeline is None:
             return 'not configured'
-        if self._subscription is None:
+        if self._input is None:
             return 'not active'
         if not self._enabled:
             return 'paused by ~/enable'
         if not self._wanted():
             return 'idle: nobody listens'
-        return 'working' if self._seen else 'waiting for clouds'
-
-    def _watch_input(self):
-        """While there are no clouds, say so and name the topics that have some."""
-        topic = self._subscription.topic_name
-        if self.count_publishers(topic):
-            return
-        self._seen = None
-        own = [publisher.topic_name for publisher in self._outputs.values()]
-        others = [name for name, types in self.get_topic_names_and_types()
-                  if results.TOPICS['parts'] in types and name not in own
-                  and self.count_publishers(name)]
-        found = (f'PointCloud2 topics: {", ".join(others)} (choose one with input_topic:=...)'
-                 if others else 'there is no PointCloud2 topic at all')
-        self.get_logger().warning(f'nothing is published on {topic}; {found}',
-                                  throttle_duration_sec=SAY_AGAIN_S)
+        return 'working' if self._input.seen else 'waiting for clouds'
 
 
 class _TooOld(ValueError):

@@ -44,6 +44,9 @@ def main(args: Optional[List[str]] = None) -> int:
         if not type(error).__module__.startswith('foundry_ros.'):
             raise
         return _fail(str(error))
+    except Exception:  # noqa: B902 whatever a callback raises when ROS ends during it
+        if rclpy.ok():
+            raise
     finally:
         # ros2 launch passes Ctrl-C on to a process that has had it from the terminal already
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -60,7 +63,7 @@ def _node():
 
 
 def _pip() -> str:
-    """Give the command that installs what is missing; ROS is compiled for its numpy, so keep it."""
+    """Give the command that installs what is missing; ROS needs the numpy it is compiled for."""
     try:
         from numpy import __version__
     except ImportError:
