@@ -18,7 +18,7 @@ import json
 
 from foundry_ros.demo import main
 from foundry_ros.score import format_score, score, score_frame, ScoreError, totals
-from mock_bundle import make_bundle
+from mock_bundle import CLASSES, make_bundle
 import numpy as np
 import pytest
 
@@ -76,7 +76,7 @@ def test_nothing_found():
 def demonstration(tmp_path_factory):
     """Run the demonstration with a student that calls everything a cup."""
     folder = tmp_path_factory.mktemp('demo')
-    model = make_bundle(folder / 'model', winner=0)
+    model = make_bundle(folder / 'model', winner=CLASSES.index('cup'))
     output = folder / 'out'
     code = main(['--output', str(output), '--frames', '1', '--objects', '3', '--model',
                  str(model)])

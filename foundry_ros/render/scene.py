@@ -91,11 +91,11 @@ def _surroundings(cloud, up, light):
     """Colour what is no object, subdued: by its own colour, or by height."""
     if light is not None:
         return 0.50 * (0.55 * cloud.rgb + 0.45 * 255 * light[:, None]) + 6
-    height = cloud.xyz @ up.astype(np.float32)
-    seen = height[np.isfinite(height)]
-    low, high = np.percentile(seen, (2, 98)) if len(seen) else (0.0, 1.0)
-    with np.errstate(invalid='ignore'):
-        share = np.clip((height - low) / max(high - low, 1e-3), 0, 1)
+    height = np.full(len(cloud.xyz), np.nan)
+    finite = finite_mask(cloud.xyz)
+    height[finite] = cloud.xyz[finite] @ up
+    low, high = np.percentile(height[finite], (2, 98)) if finite.any() else (0.0, 1.0)
+    share = np.clip((height - low) / max(high - low, 1e-3), 0, 1)
     return LOW + np.nan_to_num(share)[:, None] * (HIGH - LOW)
 
 
