@@ -23,9 +23,8 @@ from foundry_ros.image_graph import ImageGraph
 import numpy as np
 
 CREASE = 0.5
-SHARPEST = 1.0
-BACKGROUND = 2.0
-JUMP = 0.1
+BACKGROUND = 1.5
+JUMP = 0.07
 THIN = 10
 CONTACT = 3
 CONCAVE = 3.0
@@ -49,10 +48,10 @@ def convex(graph: SurfaceGraph, patches: Patches) -> np.ndarray:
     """
     labels, count = patches.labels, patches.count
     sizes = np.maximum(np.bincount(labels, minlength=count), 1)
-    inside = np.bincount(labels, np.minimum(graph.cost, SHARPEST), minlength=count) / sizes
+    inside = np.bincount(labels, graph.cost, minlength=count) / sizes
     pairs, jumps = labels[patches.near], labels[patches.jumps]
     crease = graph.cost[patches.near].max(axis=0) - BACKGROUND * inside[pairs].min(axis=0)
-    weights = np.concatenate([CREASE - np.minimum(crease, SHARPEST),
+    weights = np.concatenate([CREASE - crease,
                               np.full(jumps.shape[1], -JUMP)])
     return contract(count, np.concatenate([pairs, jumps], axis=1), weights)
 

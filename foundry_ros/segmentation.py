@@ -22,8 +22,8 @@ from foundry_ros.voxel_graph import voxel_graph
 import numpy as np
 from scipy.spatial import cKDTree
 
-FLAT = 0.15
-LEAST_NODES = 8
+FLAT = 0.12
+LEAST_NODES = 5
 # Objects reach down to this share of the surface distance once they are found above it.
 FOOT = 0.75
 # In a sweep heights count little, and gaps of so many voxels are bridged.

@@ -62,7 +62,8 @@ def viewing_axis(points: np.ndarray) -> int:
     """
     ahead = points[:, 2] / np.maximum(np.linalg.norm(points, axis=1), 1e-9)
     middle = np.median(ahead)
-    return int(np.sign(middle)) if np.mean(ahead * middle > 0.4) > 0.95 else 0
+    forward = np.abs(middle) > 0.8 and np.mean(ahead * np.sign(middle) > 0.5) > 0.95
+    return int(np.sign(middle)) if forward else 0
 
 
 def guess_up(points: np.ndarray) -> np.ndarray:
