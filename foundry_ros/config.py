@@ -65,7 +65,7 @@ class CropParams:
     max_y: float = param(1e3, 'Region of interest, upper y [m].', -1e3, 1e3)
     min_z: float = param(-1e3, 'Region of interest, lower z [m].', -1e3, 1e3)
     max_z: float = param(1e3, 'Region of interest, upper z [m].', -1e3, 1e3)
-    up: str = param('auto', 'Which way is up in the cloud\'s frame: auto (the support surface\'s '
+    up: str = param('auto', "Which way is up in the cloud's frame: auto (the support surface's "
                     'normal), or a direction as "x,y,z" (camera optical frame: "0,-1,0").')
     up_frame: str = param('', 'Frame of tf whose z axis is up (base_link, map), for the node; it '
                           'counts where crop.up is auto; empty = none.')
@@ -152,9 +152,9 @@ class BudgetParams:
     target_latency_ms: float = param(0.0, 'Time that a cloud may take; 0 = the measured period '
                                      'of the input [ms].', 0, 60000)
     target_load: float = param(0.85, 'Share of the machine that may be busy.', 0.05, 1)
-    min: int = param(1, 'Smallest budget that the controller may choose.',
+    min: int = param(1, 'Smallest budget that the controller may choose.',  # noqa: A003
                      choices=list(TOKEN_BUDGETS))
-    max: int = param(64, 'Largest budget that the controller may choose.',
+    max: int = param(64, 'Largest budget that the controller may choose.',  # noqa: A003
                      choices=list(TOKEN_BUDGETS))
     dwell_s: float = param(1.0, 'Time between two steps up [s].', 0, 600)
 

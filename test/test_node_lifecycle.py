@@ -89,6 +89,7 @@ def test_diagnostics(bundle):
         values = {item.key: item.value for item in status().values}
         assert status().level == DiagnosticStatus.OK
         assert values['model'] == 'mock 1.0' and values['token budget'] == '4'
+        assert values['why this budget'] == 'set by token_budget'
         assert values['objects'] == '3' and float(values['latency total [ms]']) > 0
         assert values['execution providers'] == 'CPUExecutionProvider'
         broken = cloud_message(table_cloud())

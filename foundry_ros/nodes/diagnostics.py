@@ -128,7 +128,8 @@ def _add_pipeline(stat, pipeline):
     stat.add('model', f'{student.bundle.name} {student.bundle.version}')
     stat.add('execution providers', ', '.join(student.providers))
     stat.add('threads', str(student.threads))
-    stat.add('why this budget', pipeline.controller.reason or 'fixed')
+    fixed = pipeline.params.token_budget
+    stat.add('why this budget', 'set by token_budget' if fixed else pipeline.controller.reason)
     for name, share in (('CPU', load.cpu), ('own CPU', load.own), ('GPU', load.gpu)):
         stat.add(f'{name} load', 'unknown' if share is None else f'{100 * share:.0f} %')
     stat.add('temperature', 'unknown' if load.temperature is None
