@@ -14,6 +14,7 @@
 
 """Boxes and names over a picture of a scene."""
 
+import math
 from typing import List, Sequence, Tuple
 
 from foundry_ros.names import UNKNOWN
@@ -33,7 +34,7 @@ def draw_boxes(picture, view: Viewpoint, detections: Sequence[Detection]):
     """
     Draw the boxes over a picture, smooth; edges behind the object are fainter.
 
-    :return: the picture with the boxes.
+    :param picture: a PIL image, drawn upon.
     """
     layer = Image.new('RGBA', (view.size[0] * 2, view.size[1] * 2), (255, 255, 255, 0))
     draw = ImageDraw.Draw(layer)
@@ -49,13 +50,16 @@ def draw_boxes(picture, view: Viewpoint, detections: Sequence[Detection]):
             line = [(2 * u[i], 2 * v[i]), (2 * u[j], 2 * v[j])]
             draw.line(line, (*color, strong // 3 if hidden in (i, j) else strong), 3)
     layer = layer.resize(view.size, Image.Resampling.BOX)
-    return Image.alpha_composite(picture.convert('RGBA'), layer).convert('RGB')
+    picture.paste(layer, mask=layer)
 
 
 def draw_names(picture, view: Viewpoint, detections: Sequence[Detection]):
-    """Write name and score above each box; tags make room for each other."""
-    layer = Image.new('RGBA', picture.size, (0, 0, 0, 0))
-    draw = ImageDraw.Draw(layer)
+    """
+    Write name and score above each box; tags make room for each other.
+
+    :param picture: a PIL image, drawn upon.
+    """
+    draw = ImageDraw.Draw(picture, 'RGBA')
     crowd = len(detections) > CROWD
     size = TYPE - 4 if crowd else TYPE
     anchors = [_anchor(view, detection) for detection in detections]
@@ -68,7 +72,6 @@ def draw_names(picture, view: Viewpoint, detections: Sequence[Detection]):
         box = _free_place(anchors[i], widths[i], size + 10, view.size, taken)
         taken.append(box)
         _tag(draw, box, anchors[i], words[i], size)
-    return Image.alpha_composite(picture.convert('RGBA'), layer).convert('RGB')
 
 
 def _anchor(view, detection):
@@ -83,15 +86,16 @@ def _anchor(view, detection):
 
 def _free_place(anchor, width, height, size, taken):
     """Return the box nearest above the anchor that overlaps no other tag."""
-    best, least = None, np.inf
+    best, least = None, math.inf
     for up in range(0, 9):
         for aside in (0, -.35, .35, -.7, .7, -1.05, 1.05):
             for sign in (1, -1):
-                x = np.clip(anchor[0] + aside * width - width / 2, 4, size[0] - width - 4)
+                x = anchor[0] + aside * width - width / 2
                 y = anchor[1] - sign * (16 + up * (height * .5 + 2)) - height / 2
-                y = np.clip(y, 4, size[1] - height - 4)
+                x = min(max(x, 4), size[0] - width - 4)
+                y = min(max(y, 4), size[1] - height - 4)
                 box = (x, y, x + width, y + height)
-                cost = np.hypot(x + width / 2 - anchor[0], y + height / 2 - anchor[1])
+                cost = math.hypot(x + width / 2 - anchor[0], y + height / 2 - anchor[1])
                 cost += 30 * (sign < 0) + sum(_overlap(box, other) for other in taken)
                 if cost < least:
                     best, least = box, cost

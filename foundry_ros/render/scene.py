@@ -31,6 +31,7 @@ from scipy.ndimage import find_objects, gaussian_filter
 LOW, HIGH = np.array([66., 82, 102]), np.array([146., 168, 192])
 LUMINANCE = np.array([.299, .587, .114])
 NO_OBJECT = -1
+RIM = 168.0
 
 
 def frame(cloud: Cloud, result: Frame, size: Tuple[int, int] = (1280, 960)):
@@ -48,10 +49,11 @@ def frame(cloud: Cloud, result: Frame, size: Tuple[int, int] = (1280, 960)):
     view = choose(points, [d.box for d in result.detections], result.scene.up, room)
     colors, owner = _colors(cloud, result)
     picture, index = draw_points(points, colors[finite], view, 0.5)
-    picture += 55 * _outlines(np.append(owner[finite], NO_OBJECT)[index])[..., None]
+    rims = 0.7 * _outlines(np.append(owner[finite], NO_OBJECT)[index])[..., None]
+    picture += rims * (RIM - picture)
     picture = Image.fromarray(np.clip(picture, 0, 255).astype(np.uint8))
-    picture = draw_boxes(picture, view, result.detections)
-    picture = draw_names(picture, view, result.detections)
+    draw_boxes(picture, view, result.detections)
+    draw_names(picture, view, result.detections)
     whole = Image.new('RGB', size, drawing.PANEL)
     whole.paste(picture, (0, 0))
     whole.paste(below, (0, room[1]))
