@@ -19,7 +19,7 @@ from foundry_ros.surfaces import Plane
 import numpy as np
 from scipy import ndimage
 
-CELL = 1.0
+CELL, MOST_CELLS = 1.0, 400
 # The ground rises by this share of the distance at most, and is looked for so many cells away.
 SLOPE = 0.2
 AROUND = 6
@@ -42,12 +42,14 @@ def uneven_clearance(points: np.ndarray, plane: Plane, max_height: float) -> np.
     """
     heights = plane.height(points)
     flat = points @ upright_axes(plane.normal)[:2].T.astype(points.dtype)
-    cells = ((flat - flat.min(axis=0)) / CELL).astype(np.int64)
+    flat -= flat.min(axis=0)
+    cell = max(CELL, float(flat.max()) / MOST_CELLS)
+    cells = (flat / cell).astype(np.int64)
     shape = tuple(cells.max(axis=0) + 1)
     keys = np.ravel_multi_index(tuple(cells.T), shape)
     near_plane = np.abs(heights) < max_height
     ground = _low(keys[near_plane], heights[near_plane], shape)
-    reach = np.arange(-AROUND, AROUND + 1) * CELL
+    reach = np.arange(-AROUND, AROUND + 1) * cell
     cone = SLOPE * np.hypot(reach[:, None], reach)
     ground = ndimage.grey_erosion(ground, structure=-cone, mode='nearest')
     above = heights - ground.ravel()[keys]

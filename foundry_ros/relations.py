@@ -22,21 +22,23 @@ from foundry_ros.graph import contract, Patches, SurfaceGraph
 from foundry_ros.image_graph import ImageGraph
 import numpy as np
 
+# A border this concave on average is a crease: 0 flat, 1.4 a right angle.
 CREASE = 0.5
+# How much of the concavity within patches is taken off that of their border.
 BACKGROUND = 1.5
+# Evidence against one object from each pair of neighbours across a depth jump.
 JUMP = 0.07
-THIN = 10
-CONTACT = 3
-CONCAVE = 3.0
-VESSEL = 8
-RIM_CONTACT = 5
-RIM = 0.03
-SAMPLES = 32
-LEAST = 40
-GAP = 0.25
-STEPS = 12
-CONTINUES = 0.01
-HIDDEN = 0.5
+# A patch with fewer inner nodes is a sliver; it joins what it touches along so many nodes.
+THIN, CONTACT = 10, 3
+# A vessel's inside: mean curvature (1/m) of most inner nodes, how many there are, how far its
+# rim may be from level (m), and how many nodes of it the wall hides.
+CONCAVE, VESSEL, RIM, RIM_CONTACT = 3.0, 8, 0.03, 5
+# Halves of an object: samples of a patch, its least nodes, at most so many patches.
+SAMPLES, LEAST, MOST = 32, 40, 64
+# How far apart halves may be, how far off each other's surface (m), on how many points of the
+# way between them it is looked, and what share of the ways has to be hidden.
+GAP, CONTINUES, STEPS, HIDDEN = 0.25, 0.01, 12, 0.5
+NONE = np.zeros((2, 0), np.int64)
 
 
 def convex(graph: SurfaceGraph, patches: Patches) -> np.ndarray:
@@ -59,47 +61,48 @@ def convex(graph: SurfaceGraph, patches: Patches) -> np.ndarray:
 def slivers(patches: Patches, inner: np.ndarray) -> np.ndarray:
     """Pair patches too thin to have a normal of their own with the one they touch most."""
     thin = np.bincount(patches.labels, inner, minlength=patches.count) < THIN
-    touch = _table(patches.count, patches.labels[patches.near])
-    touch[:, thin] *= 0.5
-    return _best(touch, thin, CONTACT)
+    ends = patches.labels[patches.near]
+    ends = np.concatenate([ends, ends[::-1]], axis=1)
+    pairs, contact = _counted(ends[:, thin[ends[0]]], patches.count)
+    return _favourites(pairs, np.where(thin[pairs[1]], contact / 2, contact), CONTACT)
 
 
-def _table(count, pairs):
-    """Count how often two labels meet, symmetric (count, count)."""
-    table = np.bincount(pairs[0] * count + pairs[1], minlength=count * count)
-    table = table.reshape(count, count).astype(float)
-    return table + table.T
+def _counted(pairs, count):
+    """Give the different pairs (2, q) and how often each occurs."""
+    keys, often = np.unique(pairs[0] * count + pairs[1], return_counts=True)
+    return np.stack(np.divmod(keys, count)), often
 
 
-def _best(table, chosen, least):
-    """Pair each chosen label with the label that its row favours, if by more than least."""
-    partner = table.argmax(axis=1)
-    chosen = np.flatnonzero(chosen & (table.max(axis=1, initial=0) >= least))
-    return np.stack([chosen, partner[chosen]])
+def _favourites(pairs, scores, least):
+    """Keep, for each first of the pairs, the one of highest score, if that is at least least."""
+    order = np.argsort(scores, kind='stable')
+    order = order[scores[order] >= least]
+    best = dict(zip(pairs[0, order], order))  # the last one stays
+    return pairs[:, list(best.values())]
 
 
-def insides(graph: SurfaceGraph, patches: Patches, inner: np.ndarray,
-            up: np.ndarray) -> np.ndarray:
+def insides(graph: SurfaceGraph, patches: Patches, inner: np.ndarray, up: np.ndarray,
+            scale: float = 1.0) -> np.ndarray:
     """
     Pair the hollow inside of a vessel with its outer wall, seen in front of it.
 
     A patch that is concave all over is an inside; the wall is what hides it from below and
-    has its rim at the same height.
+    has its rim at the same height. ``scale``: size of the scene, 1 for table tops.
     """
     labels, count = patches.labels, patches.count
     known = np.bincount(labels, inner, minlength=count)
-    hollow = np.bincount(labels, inner & (graph.curvature > CONCAVE), minlength=count)
+    hollow = np.bincount(labels, inner & (graph.curvature > CONCAVE / scale), minlength=count)
     hollow = (known >= VESSEL) & (hollow > known / 2)
     hollow[0] = False
     if not hollow.any():
-        return np.zeros((2, 0), np.int64)
+        return NONE
     nodes = np.concatenate([patches.near, patches.jumps], axis=1)
     ends, ranges = labels[nodes], np.linalg.norm(graph.points[nodes], axis=2)
-    behind, front = np.where(ranges[0] > ranges[1], ends, ends[::-1])
-    table = np.bincount(behind * count + front, minlength=count * count).reshape(count, count)
+    ends = np.where(ranges[0] > ranges[1], ends, ends[::-1])  # what is behind comes first
+    pairs, contact = _counted(ends[:, hollow[ends[0]]], count)
     top = _tops(graph.points @ up.astype(np.float32), labels, count)
-    level = np.abs(top[:, None] - top) < RIM
-    return _best(table * level, hollow, RIM_CONTACT)
+    level = np.abs(top[pairs[0]] - top[pairs[1]]) < RIM * scale
+    return _favourites(pairs[:, level], contact[level], RIM_CONTACT)
 
 
 def _tops(heights, labels, count):
@@ -111,56 +114,58 @@ def _tops(heights, labels, count):
     return np.where(sizes > 0, heights[order][picks], np.nan)
 
 
-def occluded(image: ImageGraph, patches: Patches) -> np.ndarray:
+def occluded(image: ImageGraph, patches: Patches, scale: float = 1.0) -> np.ndarray:
     """
     Pair patches that continue each other behind something nearer, or behind missing depth.
 
     Samples of one patch lie on the tangent planes of the other and the other way round, and
-    all that is seen on the way between them is nearer than the surface would be.
+    all that is seen on the way between them is nearer than the surface would be. ``scale``:
+    size of the scene, 1 for table tops.
     """
     labels = patches.labels
     samples, found = _samples(labels)
     if len(found) < 2:
-        return np.zeros((2, 0), np.int64)
+        return NONE
     points, normals = image.graph.points[samples], image.graph.normals[samples]
     low, high = points.min(axis=1), points.max(axis=1)
     a, b = np.triu_indices(len(found), 1)
     gap = np.linalg.norm(np.maximum(0, np.maximum(low[a] - high[b], low[b] - high[a])), axis=1)
-    a, b = a[gap < GAP], b[gap < GAP]
-    off = _continuation(points, normals, a, b)
+    a, b = a[gap < GAP * scale], b[gap < GAP * scale]
+    off = _continuation(points, normals, a, b, scale)
     fits = np.maximum(np.median(off.min(axis=2), axis=1), np.median(off.min(axis=1), axis=1))
-    good = fits < CONTINUES
+    good = fits < CONTINUES * scale
     a, b, off = a[good], b[good], off[good]
     if not len(a):
-        return np.zeros((2, 0), np.int64)
+        return NONE
     ends = samples[a], np.take_along_axis(samples[b], off.argmin(axis=2), axis=1)
-    good = _hidden(image, labels, found[a], found[b], *ends) > HIDDEN
+    good = _hidden(image, labels, found[a], found[b], *ends, CONTINUES * scale) > HIDDEN
     return np.stack([found[a[good]], found[b[good]]])
 
 
 def _samples(labels):
     """Pick evenly spread nodes of each label with enough of them: (k, SAMPLES), (k,) labels."""
-    sizes = np.bincount(labels)
-    order = np.argsort(labels, kind='stable')
+    sizes = np.bincount(labels, minlength=1)
     starts = np.cumsum(sizes) - sizes
-    found = np.flatnonzero(sizes >= LEAST)
-    found = found[found > 0]
+    order = np.argsort(labels, kind='stable')
+    sizes[0] = 0
+    found = np.argsort(-sizes, kind='stable')[:MOST]
+    found = np.sort(found[sizes[found] >= LEAST])
     spread = (np.arange(SAMPLES) + 0.5) / SAMPLES
     picks = starts[found, None] + (sizes[found, None] * spread).astype(int)
     return order[picks], found
 
 
-def _continuation(points, normals, a, b):
+def _continuation(points, normals, a, b, scale):
     """Measure how far samples of two patches lie off each other's tangent planes, metres."""
     # n_a . (p_b - p_a) for all samples of all pairs, as matrix products.
     own = np.einsum('kmi,kmi->km', points, normals)
     from_a = np.abs(normals[a] @ points[b].transpose(0, 2, 1) - own[a][:, :, None])
     from_b = np.abs(points[a] @ normals[b].transpose(0, 2, 1) - own[b][:, None, :])
     turn = 1 - normals[a] @ normals[b].transpose(0, 2, 1)
-    return (from_a + from_b) / 2 + 0.1 * turn
+    return (from_a + from_b) / 2 + 0.1 * scale * turn
 
 
-def _hidden(image, labels, first, last, start, end):
+def _hidden(image, labels, first, last, start, end, margin):
     """Give the share of the ways between samples (p, m) that are hidden, for each pair."""
     pixels = np.flatnonzero(image.nodes.ravel() >= 0)
     width = image.nodes.shape[1]
@@ -176,6 +181,6 @@ def _hidden(image, labels, first, last, start, end):
     owner = np.where(nodes >= 0, labels[nodes], 0)
     own = (owner == first[:, None, None]) | (owner == last[:, None, None])
     with np.errstate(invalid='ignore'):
-        covered = (np.isnan(ranges) | (ranges < expected - CONTINUES)) & ~own
+        covered = (np.isnan(ranges) | (ranges < expected - margin)) & ~own
     seen_through = (~own & ~covered).sum(axis=2)
     return ((seen_through <= 1) & (covered.sum(axis=2) >= 2)).mean(axis=1)

@@ -22,6 +22,8 @@ from foundry_ros.voxel_graph import voxel_graph
 import numpy as np
 from scipy.spatial import cKDTree
 
+# Furniture is so many times as big as what stands on tables.
+SCALE = {'tabletop': 1.0, 'room': 4.0}
 FLAT = 0.12
 LEAST_NODES = 5
 # Objects reach down to this share of the surface distance once they are found above it.
@@ -44,14 +46,14 @@ def segment_image(xyz: np.ndarray, clearance: np.ndarray, params, up: np.ndarray
     image = image_graph(xyz, clearance, params.surface_distance)
     if image is None:
         return np.zeros(clearance.shape, np.int32)
-    graph = image.graph
+    graph, scale = image.graph, SCALE[params.mode]
     basins = without_small(image_basins(image, graph.cost < FLAT), LEAST_NODES)
     found = patches(graph, watershed(graph, basins))
     found = found.joined(relations.convex(graph, found))
-    found = found.joined(relations.occluded(image, found))
+    found = found.joined(relations.occluded(image, found, scale))
     found = found.joined(relations.slivers(found, interior(image, found.labels)))
     inner = interior(image, found.labels)
-    found = found.joined(relations.insides(graph, found, inner, up))
+    found = found.joined(relations.insides(graph, found, inner, up, scale))
     return spread(image, found.labels, xyz, clearance > FOOT * params.surface_distance)
 
 
@@ -68,13 +70,13 @@ def segment_voxels(xyz: np.ndarray, free: np.ndarray, params, up: np.ndarray) ->
     result = np.zeros(len(xyz), np.int64)
     if free.any():
         voxels = voxel_grid(xyz[free], params.voxel_size)
-        graph = voxel_graph(voxels, params.voxel_size)
+        graph, scale = voxel_graph(voxels, params.voxel_size), SCALE[params.mode]
         low = without_small(basins(graph, graph.cost < FLAT), LEAST_NODES)
         found = patches(graph, watershed(graph, low))
         found = found.joined(relations.convex(graph, found))
         found = found.joined(relations.slivers(found, surrounded(graph, found.labels)))
         inner = surrounded(graph, found.labels)
-        found = found.joined(relations.insides(graph, found, inner, up))
+        found = found.joined(relations.insides(graph, found, inner, up, scale))
         result[free] = found.labels[voxels.inverse]
     return result
 
