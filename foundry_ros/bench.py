@@ -27,6 +27,8 @@ import time
 from typing import Any, Dict, Iterable
 
 from foundry_ros import config
+from foundry_ros.bench_names import format_table as names_table, NamesError, read_names
+from foundry_ros.bench_names import run as bench_names
 from foundry_ros.bench_objects import format_table, run as bench_objects
 from foundry_ros.bundle import default_bundle, load_bundle
 from foundry_ros.cloud import Cloud
@@ -46,6 +48,9 @@ def add_arguments(parser: argparse.ArgumentParser):
     """Declare the options."""
     parser.add_argument('--frames', metavar='DIR', help='labelled frames of a depth camera '
                         '(mosd_depth_label.npz): measures how well objects are found')
+    parser.add_argument('--names', metavar='FILE.yaml', help='the names that fit the objects of '
+                        '--frames (training/data/mosd_names.yaml): measures how well they are '
+                        'named')
     parser.add_argument('--recording', metavar='PATH',
                         help='recording whose frames are timed (default: a simulated one)')
     parser.add_argument('--topic', metavar='T', help='PointCloud2 topic of --recording')
@@ -62,12 +67,18 @@ def add_arguments(parser: argparse.ArgumentParser):
 
 def run(args: argparse.Namespace) -> int:
     """Measure; return 0."""
+    if args.names and not args.frames:
+        raise NamesError('--names says what the objects of --frames are: give both')
+    names = read_names(args.names) if args.names else None
     student = Student(load_bundle(args.model or default_bundle()), threads=args.threads)
     params = config.load(args.params) if args.params else config.Params()
     result: Dict[str, Any] = {'machine': machine(), 'model': student.bundle.name}
     if args.frames:
         result['objects'] = bench_objects(args.frames, params=params.objects)
         _tell('Objects on labelled frames\n' + format_table(result['objects']))
+    if names:
+        result['names'] = bench_names(args.frames, names, student, params)
+        _tell('Names on labelled frames\n' + names_table(result['names']))
     result['student'] = student_speed(student, args.repeat)
     _tell(_student_table(result['student']))
     result['frame'] = frame_speed(list(islice(_clouds(args), args.clouds)), student, params)
