@@ -21,7 +21,7 @@ from types import SimpleNamespace
 from depth_camera import FOCAL, HEIGHT, look, WIDTH
 from foundry_ros import config
 from foundry_ros.__main__ import main
-from foundry_ros.bench_names import (format_table, frames, match, Match, NamesError, read_names,
+from foundry_ros.bench_names import (format_table, frames, Match, match, NamesError, read_names,
                                      run, summary)
 from foundry_ros.bundle import load_bundle
 from foundry_ros.student import Student
