@@ -23,11 +23,12 @@ from foundry_ros.normals import image_normals
 import numpy as np
 from scipy import ndimage
 
-WIDTH = 320
-WINDOW = 7
-# Depth noise of structured light and stereo cameras, at a metre; it grows with the square.
+# Pixels across the reduced image; on it, the window of the normals and, to either side, how far
+# a crease is looked for.
+WIDTH, WINDOW, REACH = 320, 7, 3
+# Depth noise of structured light and stereo cameras at a metre; it grows with the square.
 NOISE = 0.003
-REACH = 3
+# The four neighbours of a pixel.
 AROUND = tuple((r, c) for r in (-1, 0, 1) for c in (-1, 0, 1) if (r == 0) != (c == 0))
 
 
@@ -67,6 +68,8 @@ def image_graph(xyz: np.ndarray, clearance: np.ndarray, least: float) -> Optiona
     seen = np.ascontiguousarray(xyz[coarse][part].transpose(2, 0, 1))
     ranges = np.sqrt(np.einsum('kij,kij->ij', seen, seen))
     free = free[part] & ~(clearance[coarse][part] < NOISE * ranges ** 2)
+    if not free.any():
+        return None
     points = np.where(free, seen, np.float32(np.nan))
     jump = jump_size(ranges)
     normals = image_normals(points, jump, WINDOW)
@@ -94,13 +97,12 @@ def image_basins(image: ImageGraph, low: np.ndarray) -> np.ndarray:
 
 
 def interior(image: ImageGraph, labels: np.ndarray) -> np.ndarray:
-    """Tell the nodes that are two pixels inside their patch, (n,) bool."""
+    """Tell the nodes whose patch goes on for two pixels along rows and columns, (n,) bool."""
     here = image.nodes >= 0
     picture = np.zeros(here.shape, labels.dtype)
     picture[here] = labels
     inside = picture > 0
     for axis in (0, 1):
-        # Two steps along one axis after two along the other: a square of five pixels.
         for step in (1, 2):
             ahead, behind = [np.s_[:], np.s_[:]], [np.s_[:], np.s_[:]]
             ahead[axis], behind[axis] = np.s_[step:], np.s_[:-step]

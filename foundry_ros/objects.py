@@ -53,6 +53,7 @@ class Scene:
     up: np.ndarray
 
 
+@np.errstate(invalid='ignore', over='ignore')  # NaN and inf stay in the cloud
 def find_objects(xyz: np.ndarray, mask: np.ndarray, height: int, width: int,
                  params: ObjectsParams, up: Optional[np.ndarray] = None,
                  rgb: Optional[np.ndarray] = None) -> Scene:
@@ -116,11 +117,10 @@ def _clearance(xyz: np.ndarray, supports: Sequence[Plane], max_height: float) ->
     """
     nearest = np.full(len(xyz), np.inf, np.float32)
     above = np.full(len(xyz), not supports)
-    with np.errstate(invalid='ignore'):
-        for plane in supports:
-            height = plane.height(xyz)
-            above |= (height > 0) & (height < max_height)
-            np.minimum(nearest, np.abs(height), out=nearest)
+    for plane in supports:
+        height = plane.height(xyz)
+        above |= (height > 0) & (height < max_height)
+        np.minimum(nearest, np.abs(height), out=nearest)
     return np.where(above, nearest, -nearest)
 
 

@@ -24,8 +24,8 @@ from scipy.spatial import cKDTree
 
 # Furniture is so many times as big as what stands on tables.
 SCALE = {'tabletop': 1.0, 'room': 4.0}
-FLAT = 0.12
-LEAST_NODES = 5
+# Nodes below this cost are the inside of a patch; smaller patches are flooded by others.
+FLAT, LEAST_NODES = 0.12, 5
 # Objects reach down to this share of the surface distance once they are found above it.
 FOOT = 0.75
 # In a sweep heights count little, and gaps of so many voxels are bridged.
