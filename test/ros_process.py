@@ -86,7 +86,7 @@ def run_tests(names, variables, report) -> subprocess.CompletedProcess:
     :param report: where to write a JUnit report.
     """
     command = [sys.executable, '-m', 'pytest', '-q', '-rs', '-p', 'no:cacheprovider',
-               f'--junitxml={report}', *(str(HERE / name) for name in names)]
+               '-p', 'no:logging', f'--junitxml={report}', *(str(HERE / name) for name in names)]
     return subprocess.run(command, env=variables, cwd=HERE.parent, text=True,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
