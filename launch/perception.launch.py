@@ -51,9 +51,13 @@ def generate_launch_description():
         parameters=[value['params_file'], sim_time],
         remappings=[('~/input', value['input_topic'])],
         ros_arguments=['--log-level', ['foundry_perception:=', value['log_level']]])
-    bag = ExecuteProcess(cmd=['ros2', 'bag', 'play', '--clock', '100', value['bag']],
-                         condition=UnlessCondition(PythonExpression(["'", value['bag'],
-                                                                     "' == ''"])))
+    # played when the node listens, and a second later, when both have found each other
+    bag = RegisterEventHandler(
+        OnStateTransition(target_lifecycle_node=node, goal_state='active', handle_once=True,
+                          entities=[ExecuteProcess(cmd=[
+                              'ros2', 'bag', 'play', '--clock', '100', '--delay', '1',
+                              value['bag']])]),
+        condition=UnlessCondition(PythonExpression(["'", value['bag'], "' == ''"])))
     rviz = Node(package='rviz2', executable='rviz2', condition=IfCondition(value['rviz']),
                 arguments=['-d', PathJoinSubstitution([CONFIG, 'perception.rviz']),
                            '-f', value['fixed_frame']], parameters=[sim_time])
@@ -62,7 +66,7 @@ def generate_launch_description():
     return LaunchDescription([
         *(DeclareLaunchArgument(name, default_value=ARGUMENTS[name][0],
                                 description=ARGUMENTS[name][1]) for name in names),
-        *_autostart(node, IfCondition(value['autostart'])), node, bag, rviz])
+        *_autostart(node, IfCondition(value['autostart'])), bag, node, rviz])
 
 
 def _autostart(node, condition):

@@ -14,6 +14,7 @@
 
 """The package as it is installed, and its launch file as it is typed."""
 
+from importlib import util
 import os
 from pathlib import Path
 import shutil
@@ -22,6 +23,7 @@ import subprocess
 import sys
 import threading
 
+from cloud_messages import shared
 from lifecycle_msgs.srv import GetState
 from mock_bundle import make_bundle
 import pytest
@@ -175,6 +177,19 @@ def test_without_arguments_it_says_what_it_waits_for(environment, peer, tmp_path
             return [line for line in launched.lines if 'nothing is published' in line]
         wait(peer, warned, launched)
         assert '/camera/depth/points' in warned()[0] and '/other/points' in warned()[0]
+
+
+def test_a_recording_is_played_to_the_node(environment, params_file, peer, tmp_path):
+    """It starts when the node is active, so that not even a short one is missed; time is its."""
+    if shutil.which('ros2') is None or util.find_spec('ros2bag') is None:
+        pytest.skip('this ROS 2 has no ros2 bag')
+    recording = shared('bags', 'kinect_3frames')
+    heard = []
+    peer.create_subscription(Detection3DArray, '/foundry_perception/detections', heard.append, 5)
+    with Launched(environment, tmp_path, f'bag:={recording}', f'params_file:={params_file}',
+                  'input_topic:=/camera/depth_registered/points') as launched:
+        wait(peer, lambda: heard, launched)
+        assert heard[0].header.frame_id == 'camera_rgb_optical_frame' and heard[0].detections
 
 
 def _label(peer, client):
