@@ -68,7 +68,7 @@ class Thing:
 
     @property
     def vertices(self) -> np.ndarray:
-        """Its vertices (V, 3) in the world."""
+        """Place its corners (V, 3) in the world."""
         return self.mesh.vertices @ self.pose[:3, :3].T + self.pose[:3, 3]
 
 

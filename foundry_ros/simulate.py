@@ -67,7 +67,7 @@ class Truth:
 
     @property
     def up(self) -> np.ndarray:
-        """Which way is up (3,) in the cloud's frame."""
+        """Point away from the ground: (3,) in the cloud's frame."""
         return self.pose[2, :3]
 
 

@@ -17,12 +17,12 @@
 import json
 
 from foundry_ros.__main__ import main
+from foundry_ros.boxes import Box
 from foundry_ros.camera import Camera, look_at, rasterise, sense
 from foundry_ros.cloud import finite_mask
 from foundry_ros.output import OutputError
 from foundry_ros.recording import open_recording
 from foundry_ros.render.viewpoint import box_corners
-from foundry_ros.boxes import Box
 from foundry_ros.shapes import CLASSES, FURNITURE, sample_object
 from foundry_ros.simulate import record, Simulation, SimulationError
 import numpy as np
