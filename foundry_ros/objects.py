@@ -25,7 +25,7 @@ from foundry_ros.surfaces import find_surfaces, find_walls, Plane
 import numpy as np
 
 # How wide supports and walls are at least, in their narrower direction, metres.
-WIDTH = {'tabletop': (0.35, 0.5), 'room': (0.6, 1.2), 'lidar': (5.0, np.inf)}
+WIDTH = {'tabletop': (0.35, 0.5), 'room': (0.4, 1.2), 'lidar': (5.0, np.inf)}
 WALLS = 2
 # So many level planes are looked at to find the ground among them.
 GROUNDS = 3
@@ -101,7 +101,7 @@ def _surfaces(sample, params, up):
         supports, up = find_surfaces(sample, distance, width, params.max_surfaces, up)
     else:  # furniture and ceilings are level, too: the ground is the lowest
         count = max(GROUNDS, params.max_surfaces)
-        supports, up = find_surfaces(sample, distance, width, count, up)
+        supports, up = find_surfaces(sample, distance, width, count, up, careful=True)
         supports = sorted(supports, key=lambda plane: plane.offset)[:params.max_surfaces]
     heights = _clearance(sample, supports, params.max_height)
     walls = find_walls(sample[heights > distance], 2 * distance, wall_width, WALLS, up)

@@ -20,19 +20,23 @@ from typing import List, Optional, Tuple
 import numpy as np
 from scipy.spatial import cKDTree, ConvexHull
 
-SAMPLE = 1000
-TRIES = 160
-NEIGHBOURS = 32
+# Points of the cloud that are looked at; random triples of them, half of them this close
+# together, as so many nearest points are.
+SAMPLE, TRIES, NEIGHBOURS = 1000, 160, 32
 SEED = 0
+# A surface holds this share of the points at least.
 LEAST_SHARE = 0.025
-SEEN_THROUGH = 0.1
-# In standard deviations of the points on a plane: what counts as stray, and as its rim.
-TRIM, MARGIN = 2.5, 0.1
+# Share of its points that may be seen through a surface; what counts as stray and as its rim,
+# in standard deviations.
+SEEN_THROUGH, TRIM, MARGIN = 0.1, 2.5, 0.1
+# Surfaces seen at a flatter angle are not seen.
 GRAZING = np.sin(np.radians(3.0))
-MAX_TILT = np.cos(np.radians(15.0))
-LOWEST_VIEW = np.cos(np.radians(95.0))
-PARALLEL = np.cos(np.radians(6.0))
-UPRIGHT = np.sin(np.radians(15.0))
+# Cosines between normal and up: known, guessed, of the first surface, and of walls.
+MAX_TILT, LOWEST_VIEW = np.cos(np.radians(15.0)), np.cos(np.radians(95.0))
+PARALLEL, UPRIGHT = np.cos(np.radians(6.0)), np.sin(np.radians(15.0))
+# A careful search looks at so many best planes again: among how many points around each point
+# of the plane what share has to lie on it, too.
+SHORTLIST, AROUND, SOLID = 20, 8, 0.4
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,8 @@ def guess_up(points: np.ndarray) -> np.ndarray:
 
 
 def find_surfaces(points: np.ndarray, distance: float, extent: float, count: int,
-                  up: Optional[np.ndarray] = None) -> Tuple[List[Plane], np.ndarray]:
+                  up: Optional[np.ndarray] = None,
+                  careful: bool = False) -> Tuple[List[Plane], np.ndarray]:
     """
     Find the planes that can carry objects, and up.
 
@@ -93,17 +98,21 @@ def find_surfaces(points: np.ndarray, distance: float, extent: float, count: int
     :param extent: a support is at least so wide in its narrower direction, metres.
     :param count: at most so many planes.
     :param up: (3,) unit vector if known.
+    :param careful: look at more points, and do not count those whose neighbours are off the
+        plane: for a floor that is a small part of the view, where slices through clutter hold
+        as many points.
     :return: planes, the most important first, and up.
     """
     if not len(points):
         return [], np.array([0.0, 0.0, 1.0]) if up is None else up
     rng = np.random.default_rng(SEED)
-    rest = everything = _sample(points)
+    rest = everything = _sample(points, 2 * SAMPLE if careful else SAMPLE)
     guess, planes, camera = up is None, [], viewing_axis(rest) != 0
     up = guess_up(rest) if guess else up
     limit = LOWEST_VIEW if guess else MAX_TILT
     for _ in range(count + 2):
-        plane, near = _ransac(rest, distance, up, (limit, 1.1), rng, guess)
+        around = cKDTree(rest).query(rest, min(AROUND, len(rest)))[1] if careful else None
+        plane, near = _ransac(rest, distance, up, (limit, 1.1), rng, guess, around)
         if len(planes) == count or near.sum() < max(20, LEAST_SHARE * len(everything)):
             break
         # Only a camera that looks straight down sees its support face on, and then little else.
@@ -127,7 +136,7 @@ def find_walls(points: np.ndarray, distance: float, extent: float, count: int,
     Parameters are those of :func:`find_surfaces`.
     """
     rng = np.random.default_rng(SEED)
-    rest, walls = _sample(points), []
+    rest, walls = _sample(points, SAMPLE), []
     least = max(20, LEAST_SHARE * len(rest))
     for _ in range(count):
         wall, near = _ransac(rest, distance, up, (-UPRIGHT, UPRIGHT), rng)
@@ -138,9 +147,9 @@ def find_walls(points: np.ndarray, distance: float, extent: float, count: int,
     return walls
 
 
-def _sample(points):
+def _sample(points, count):
     """Take evenly spread points, as float64."""
-    return points[::max(1, len(points) // SAMPLE)].astype(np.float64)
+    return points[::max(1, len(points) // count)].astype(np.float64)
 
 
 def _extent(points):
@@ -171,12 +180,13 @@ def _opaque(plane, inliers, points, distance):
     return inside.sum() < SEEN_THROUGH * len(inliers)
 
 
-def _ransac(points, distance, up, limits, rng, guess=False):
+def _ransac(points, distance, up, limits, rng, guess=False, around=None):
     """
     Find the plane with most points among random triples and refit it.
 
     ``limits`` bound the cosine between normal and up; with ``guess``, planes count the more the
-    better they fit the guess of up. Returns the plane and which points lie on it.
+    better they fit the guess of up; with ``around`` (n, k), the neighbours of each point, the
+    more solid they are. Returns the plane and which points lie on it.
     """
     nothing = Plane(up, 0.0), np.zeros(len(points), bool)
     if len(points) < 3:
@@ -198,12 +208,24 @@ def _ransac(points, distance, up, limits, rng, guess=False):
     # Closer points count more (MSAC, Torr and Zisserman 2000), or a plane through table and
     # books would win over either.
     off = (points @ (normals.T / distance) - offsets / distance).astype(np.float32)
-    votes = np.maximum(1 - off * off, 0).sum(axis=0)
+    votes = np.maximum(1 - off * off, 0)
+    total = votes.sum(axis=0)
     if guess:
-        votes = (votes > LEAST_SHARE * len(points)) * votes * (0.15 + np.maximum(cosine, 0)) ** 3
-    best = np.argmax(votes)
+        total *= (total > LEAST_SHARE * len(points)) * (0.15 + np.maximum(cosine, 0)) ** 3
+    best = np.argmax(total) if around is None else _most_solid(votes, total, around)
     plane, near = _refit(points, Plane(normals[best], offsets[best]), distance)
+    if around is not None:
+        near &= near[around].mean(axis=1) > 0.5
     return (plane, near) if limits[0] < plane.normal @ up < limits[1] else nothing
+
+
+def _most_solid(votes, total, around):
+    """Choose among the planes of most votes one whose points have neighbours on it."""
+    first = np.argsort(-total, kind='stable')[:SHORTLIST]
+    votes = votes[:, first]
+    solid = votes * (votes[around].mean(axis=1) > SOLID)
+    share = solid.sum(axis=0) / np.maximum(votes.sum(axis=0), 1e-9)
+    return first[np.argmax(total[first] * share ** 2)]
 
 
 def _triples(points, rng):
