@@ -33,10 +33,12 @@ from training.tasks.distill import make_student
 class Recogniser(nn.Module):
     """A student with its heads: what is exported."""
 
-    def __init__(self, student: Student, width: int, classes: int, parts: int):
+    def __init__(self, student: Student, width: int, classes: int, parts: int,
+                 dropout: float = 0.0):
         super().__init__()
         self.student = student
-        self.class_head, self.part_head = ClassHead(width, classes), PartHead(width, parts)
+        self.class_head = ClassHead(width, classes, dropout=dropout)
+        self.part_head = PartHead(width, parts)
 
 
 class Finetune(Task):
@@ -56,7 +58,7 @@ class Finetune(Task):
             student.load_state_dict(weights(config['distilled'], 'student.'))
         student.gate.requires_grad_(False)  # it learns from distillation alone
         self.model = Recogniser(student, config['teacher']['width'], len(names),
-                                len(parts.part_names))
+                                len(parts.part_names), config['heads']['dropout'])
         self.vocabulary = {'names': names, 'modelnet40': vocabulary.labels(modelnet, names),
                            'parts': vocabulary.labels(parts, names)}
         category = np.array([n.split('/')[0] for n in parts.part_names])
