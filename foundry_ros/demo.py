@@ -22,12 +22,19 @@ import argparse
 import json
 from pathlib import Path
 import sys
-from typing import List, Optional
+from typing import Any, Dict, Iterable, List, Optional
 
 from foundry_ros.__main__ import main as command
+from foundry_ros.config import ModelParams, Params, update
+from foundry_ros.names import NO_PART
 from foundry_ros.output import OutputError, write_file
-from foundry_ros.score import format_score, score, ScoreError
-from foundry_ros.simulate import SEED
+from foundry_ros.pipeline import Pipeline
+from foundry_ros.replay import load_student
+from foundry_ros.score import format_score, score, score_frame, ScoreError
+from foundry_ros.simulate import SEED, Simulation
+from foundry_ros.student import Student
+from foundry_ros.summary import mask
+import numpy as np
 
 
 def parser() -> argparse.ArgumentParser:
@@ -41,6 +48,8 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument('--seed', metavar='N', default=str(SEED),
                          help=f'another seed, another scene (default: {SEED})')
     options.add_argument('--model', metavar='DIR', help='model bundle (default: the shipped one)')
+    options.add_argument('--survey', metavar='N', type=int, default=0, help='then look at N more '
+                         'scenes, two clouds each, without pictures: surer figures (default: 0)')
     return options
 
 
@@ -69,7 +78,41 @@ def main(argv: Optional[List[str]] = None) -> int:
         return 1
     print(f'\nCompared with the truth:\n\n{format_score(result)}\n\npictures: '
           f'{Path(args.output) / "frames"}')
+    if args.survey:
+        student = load_student(args.model or '', ModelParams())
+        seeds = range(int(args.seed) + 1, int(args.seed) + 1 + args.survey)
+        print(f'\nIn {args.survey} more scenes:\n\n{format_score(survey(student, seeds))}')
     return 0
+
+
+def survey(student: Student, seeds: Iterable[int], scene: str = 'tabletop', frames: int = 2
+           ) -> Dict[str, Any]:
+    """
+    Score many scenes, the largest budget.
+
+    :param seeds: one scene each.
+    :param frames: clouds of each, from one end of the camera's way to the other.
+    :return: as :func:`foundry_ros.score.score`.
+    """
+    bundle = student.bundle
+    ids = {name: i for i, name in enumerate(bundle.parts)}
+    scores = []
+    for seed in seeds:
+        simulation = Simulation(scene, frames=frames, seed=seed)
+        numbers = np.array([ids.get(name, -2) for name in simulation.parts] + [NO_PART])
+        for cloud, truth in simulation:
+            # Each cloud is new to its pipeline: the ends of the camera's way are far apart.
+            frame = Pipeline(update(Params(), {'token_budget': 64}), student).process(cloud)
+            found = np.full(len(cloud.xyz), NO_PART)
+            for item in frame.detections:
+                found[item.indices] = item.parts
+            scores.append(score_frame(truth.objects, truth.instance, numbers[truth.part],
+                                      [item.label for item in frame.detections],
+                                      mask(frame, len(cloud.xyz)), found))
+    rows = [{**row, 'known': row['class'] in bundle.classes} for new, _, _ in scores
+            for row in new]
+    return {'clouds': len(scores), 'objects': rows, 'false': sum(s[1] for s in scores),
+            'fragments': sum(s[2] for s in scores)}
 
 
 if __name__ == '__main__':

@@ -16,7 +16,9 @@
 
 import json
 
-from foundry_ros.demo import main
+from foundry_ros.config import ModelParams
+from foundry_ros.demo import main, survey
+from foundry_ros.replay import load_student
 from foundry_ros.score import format_score, score, score_frame, ScoreError, totals
 from mock_bundle import CLASSES, make_bundle
 import numpy as np
@@ -124,6 +126,17 @@ def test_score_refuses_another_recording(demonstration, tmp_path):
         score(tmp_path, output)
     with pytest.raises(ScoreError, match='cannot read'):
         score(output / 'recording', tmp_path / 'nowhere')
+
+
+def test_survey_scores_further_scenes(demonstration):
+    """Whoever calls everything a cup is right about cups only, and knows no box."""
+    student = load_student(str(demonstration[1].parent / 'model'), ModelParams())
+    result = survey(student, [1_000_001], frames=1)
+    assert result['clouds'] == 1 and len(result['objects']) >= 6
+    for row in result['objects']:
+        assert row['label'] in (None, 'cup', 'unknown')
+        assert row['known'] == (row['class'] in CLASSES)
+        assert row['parts'] is None or row['class'] == 'cup'
 
 
 def test_demonstration_stops_at_the_first_failure(tmp_path, capsys):
