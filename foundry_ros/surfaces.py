@@ -111,9 +111,11 @@ def find_surfaces(points: np.ndarray, distance: float, extent: float, count: int
     up = guess_up(rest) if guess else up
     limit = LOWEST_VIEW if guess else MAX_TILT
     for _ in range(count + 2):
+        if len(rest) < 3 or len(planes) == count:
+            break
         around = cKDTree(rest).query(rest, min(AROUND, len(rest)))[1] if careful else None
         plane, near = _ransac(rest, distance, up, (limit, 1.1), rng, guess, around)
-        if len(planes) == count or near.sum() < max(20, LEAST_SHARE * len(everything)):
+        if near.sum() < max(20, LEAST_SHARE * len(everything)):
             break
         # Only a camera that looks straight down sees its support face on, and then little else.
         facing = guess and plane.normal @ up < 0.25 and near.mean() < 0.5
