@@ -31,6 +31,8 @@ SETTLE = 2.5
 LONGEST_PATIENCE = 32
 # Where nothing fits, tokens are given up only if that saves more than this share of the time.
 NOT_WORTH = 0.02
+# Nanoseconds; a stamp that is farther behind is no late cloud: the clock went back.
+LATE = 5_000_000_000
 
 
 class _Recent:
@@ -129,9 +131,10 @@ class BudgetController:
 
         :param stamp: of the cloud, nanoseconds.
         """
-        if stamp in self._stamps:
+        behind = self._stamps[-1] - stamp if self._stamps else -1
+        if 0 <= behind < LATE:  # known already, or long in work while newer ones came in
             return
-        if self._stamps and stamp < self._stamps[-1]:
+        if behind > 0:
             self._stamps.clear()  # the clock went back: a recording that starts again
         self._stamps.append(stamp)
 

@@ -169,3 +169,19 @@ def test_model_learns_the_ratio_of_budgets():
                                   2 * truth[budget], 'total': 7.0 + 2 * truth[budget]})
     assert model.predict(64, 2) == pytest.approx(27.0, rel=0.1)
     assert model.predict(1, 2) == pytest.approx(19.0, rel=0.1)
+
+
+def test_a_cloud_long_in_work_does_not_lose_the_period():
+    """Twenty newer clouds may come in before one is done."""
+    controller = BudgetController(STUDENT_MS)
+    for i in range(21):
+        controller.arrived(i * 100_000_000)
+    controller.arrived(0)
+    assert controller.period_ms == 100
+
+
+def test_a_recording_that_starts_again_is_measured_anew():
+    controller = BudgetController(STUDENT_MS)
+    for stamp in (10, 10.1, 10.2, 0, 0.5):
+        controller.arrived(int(stamp * 1e9))
+    assert controller.period_ms == 500

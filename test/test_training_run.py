@@ -23,7 +23,7 @@ import yaml
 torch = pytest.importorskip('torch', reason='the training side needs torch')
 pytest.importorskip('lightning', reason='the training side needs lightning')
 
-from training.__main__ import main  # noqa: E402
+from training.__main__ import main  # noqa: E402, I100
 from training.tasks.common import weights  # noqa: E402
 
 CONFIGS = 'training/configs/small'
