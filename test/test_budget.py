@@ -153,10 +153,10 @@ def test_period_of_the_input():
     controller = BudgetController(STUDENT_MS)
     assert controller.period_ms is None
     for stamp in (0, 100, 100, 200, 900, 1000, 1100):
-        controller.arrived(int(stamp * 1e6))
+        controller.arrived(int((10000 + stamp) * 1e6))
     assert controller.period_ms == 100
     for stamp in (0, 50):
-        controller.arrived(int(stamp * 1e6) + 1)
+        controller.arrived(int(stamp * 1e6))
     assert controller.period_ms == 50
 
 
@@ -178,10 +178,3 @@ def test_a_cloud_long_in_work_does_not_lose_the_period():
         controller.arrived(i * 100_000_000)
     controller.arrived(0)
     assert controller.period_ms == 100
-
-
-def test_a_recording_that_starts_again_is_measured_anew():
-    controller = BudgetController(STUDENT_MS)
-    for stamp in (10, 10.1, 10.2, 0, 0.5):
-        controller.arrived(int(stamp * 1e9))
-    assert controller.period_ms == 500

@@ -30,7 +30,7 @@ class Source:
     A token set and how much of each batch comes from it.
 
     :param share: clouds of it in a batch.
-    :param labels: (its classes,) -> label in training; -1 is unlabelled, -2 is none of the classes.
+    :param labels: (its classes,) -> label in training; -1 unlabelled, -2 none of the classes.
     :param parts: true where its parts are trained.
     :param rows: the clouds that may be drawn, None for all.
     """
@@ -53,7 +53,7 @@ class Mixture(Dataset):
         return self.steps
 
     def __getitem__(self, step: int) -> Dict[str, torch.Tensor]:
-        """Give groups (B, c, k, 3), centers, labels, and part, near, weight of the last P clouds."""
+        """Give groups (B, c, k, 3), centers, labels; part, near, weight of the last clouds."""
         rng = np.random.default_rng([*self.key, step])
         rows = [self._draw(source, rng) for source in self.sources]
         batch = {k: torch.cat([r[k] for r in rows]) for k in ('groups', 'centers', 'labels')}

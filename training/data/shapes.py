@@ -30,8 +30,8 @@ class Shapes:
     """
     N shapes of n points each, +z up, in the unit sphere.
 
-    ``points`` (N, n, 3) float32, ``labels`` (N,) int64 into ``class_names``; ``parts`` (N, n) int64
-    into ``part_names`` (``category/part``) where the set has parts.
+    ``points`` (N, n, 3) float32, ``labels`` (N,) int64 into ``class_names``; ``parts`` (N, n)
+    int64 into ``part_names`` (``category/part``) where the set has parts.
     """
 
     points: np.ndarray

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""The words of a bundle: its classes, its parts, which set's label means which, what is unknown."""
+"""The words of a bundle: classes, parts, which set's label means which, what is unknown."""
 
 from typing import Dict, List
 

@@ -29,9 +29,9 @@ class DynamicSupertokens(nn.Module):
     supertokens) and hands back (supertokens to tokens), so CAU needs no attention of its own.
     The set is nested: the first b of it are used for budget b.
 
-    * ``hard`` is the paper's: each token goes to its most similar supertoken (Gumbel-Softmax with a
-      straight-through gradient in training), which becomes the mean of its tokens' values. One that
-      got no token keeps its learned value and is masked in the encoder.
+    * ``hard`` is the paper's: each token goes to its most similar supertoken (Gumbel-Softmax with
+      a straight-through gradient in training), which becomes the mean of its tokens' values. One
+      that got no token keeps its learned value and is masked in the encoder.
     * ``soft`` gathers with a softmax over the tokens for each supertoken and hands back with a
       softmax over the supertokens for each token. What a supertoken gathers then does not depend
       on how many others there are, so a prefix of the set is a good set.

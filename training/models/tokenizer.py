@@ -23,11 +23,11 @@ import torch.nn.functional as F
 
 class Tokenizer(nn.Module):
     """
-    Turn groups into tokens with two shared MLPs, the second of which also sees the group's maximum.
+    Turn groups into tokens with two shared MLPs; the second also sees the group's maximum.
 
     The paper's is ``first=(128, 256)``, ``second=(512, 384)``, ``width=384``: 493,824 parameters.
-    A ``second`` that ends in another width than ``width`` is pooled first and then projected, which
-    is 32 times as cheap as projecting every point.
+    A ``second`` that ends in another width than ``width`` is pooled first and then projected,
+    which is 32 times as cheap as projecting every point.
 
     :param first: widths of the MLP on points; the last one is the group's summary.
     :param second: widths of the MLP on [summary, point].

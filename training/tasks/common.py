@@ -14,6 +14,7 @@
 
 """What every training run shares: trainer, schedule, checkpoints that resume, compiled blocks."""
 
+import math
 from pathlib import Path
 from typing import Any, Dict, Optional
 
@@ -48,9 +49,10 @@ class Task(lightning.LightningModule):
             if step < warm:
                 return (step + 1) / warm
             progress = (step - warm) / max(1, total - warm)
-            return 1e-3 + (1 - 1e-3) * 0.5 * (1 + torch.cos(torch.tensor(progress * torch.pi))).item()
+            return 1e-3 + (1 - 1e-3) * 0.5 * (1 + math.cos(progress * math.pi))
         schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, factor)
-        return {'optimizer': optimiser, 'lr_scheduler': {'scheduler': schedule, 'interval': 'step'}}
+        return {'optimizer': optimiser,
+                'lr_scheduler': {'scheduler': schedule, 'interval': 'step'}}
 
 
 def compile_backbone(backbone: Backbone) -> None:

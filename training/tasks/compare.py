@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Set fine-tuned students side by side on ModelNet40's test shapes: what each ingredient is worth."""
+"""Fine-tuned students side by side on ModelNet40's test shapes: what each ingredient is worth."""
 
 import json
 from pathlib import Path

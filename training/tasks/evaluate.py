@@ -15,8 +15,8 @@
 """
 Measure an exported bundle as the robot runs it, and write the figures into its manifest.
 
-Random yaw throughout, five fixed seeds; single views as defined in the README. Only the temperature
-is fitted, on validation shapes.
+Random yaw throughout, five fixed seeds; single views as defined in ``training/data/views.py``. Only
+the temperature is fitted, on validation shapes.
 """
 
 import json
@@ -41,7 +41,7 @@ def softmax(logits, temperature):
 
 
 def predict(student: Student, tokens, budget: int, rows=None, batch: int = 64):
-    """Run a token set through the student: class logits (M, classes), part logits (M, c, parts)."""
+    """Run a token set through: class logits (M, classes), part logits (M, c, parts)."""
     rows = np.arange(len(tokens)) if rows is None else rows
     classes, parts = [], []
     for start in range(0, len(rows), batch):
@@ -124,7 +124,8 @@ def fit_temperature(student, config, names, budget):
     data = config['data']
     tokens = sets.tokens('modelnet40_val', data)
     label = vocabulary.labels(sets.read('modelnet40_val', data['root']), names)
-    return metrics.temperature(predict(student, tokens, budget)[0], label[np.asarray(tokens.labels)])
+    logits, _ = predict(student, tokens, budget)
+    return metrics.temperature(logits, label[np.asarray(tokens.labels)])
 
 
 def run(config, resume=False):

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""What the pretraining is worth: a linear probe of its features against the same network at random."""
+"""What the pretraining is worth: a linear probe of its features against random weights."""
 
 import json
 from pathlib import Path
