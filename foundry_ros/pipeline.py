@@ -104,7 +104,7 @@ class Pipeline:
         """
         params, lap = self.params, _Laps()
         self.controller.arrived(cloud.stamp)
-        mask = region(cloud.xyz, params.crop)
+        mask = region(cloud.xyz, params.crop, params.objects.mode)
         known_up = up_vector(params.crop.up)
         lap('crop')
         scene = find_objects(cloud.xyz, mask, cloud.height, cloud.width, params.objects,

@@ -20,6 +20,8 @@ from typing import List, Optional
 
 import numpy as np
 
+from training.data import primitives
+
 
 class DataError(ValueError):
     """Data that is missing or not in its published format."""
@@ -96,17 +98,16 @@ def labelled_parts(root, split: str) -> Shapes:
                   z['part'][keep].astype(np.int64), [str(n).lower() for n in z['part_names']])
 
 
-SIMULATED = {'box': 400, 'can': 400}  # shapes of each class; seeds below those of the demo
+SIMULATED = {'box': 300, 'can': 400, 'bowl': 150, 'slab': 120}  # shapes of each kind
+NAMELESS = {'slab'}  # these are none of the classes
 
 
 def simulated(points: int = 2048) -> Shapes:
-    """Draw procedural shapes of classes that no set has and every table has."""
-    from foundry_ros import shapes as procedural
+    """Draw plain things that no set has and every table has."""
     names, clouds, labels = list(SIMULATED), [], []
     for label, name in enumerate(names):
         for seed in range(SIMULATED[name]):
-            rng = np.random.default_rng([seed, label])
-            cloud, _ = procedural.sample_object(name, rng).sample(points, rng)
+            cloud = primitives.MAKERS[name](points, np.random.default_rng([seed, label]))
             cloud = cloud - cloud.mean(axis=0)
             clouds.append(cloud / np.linalg.norm(cloud, axis=1).max())
             labels.append(label)

@@ -18,7 +18,7 @@ from typing import Dict, List
 
 import numpy as np
 
-from training.data.shapes import PSB_CLASSES, SIMULATED, Shapes
+from training.data.shapes import NAMELESS, PSB_CLASSES, SIMULATED, Shapes
 
 # Classes of infomr that name something in the vocabulary, or might: they are never outliers.
 KNOWN_TO_INFOMR = {
@@ -32,7 +32,8 @@ KNOWN_TO_INFOMR = {
 def classes(modelnet: Shapes, parts: Shapes) -> List[str]:
     """Name the classes of the bundle: ModelNet's, then those that the other sets add."""
     names = list(modelnet.class_names)
-    return names + [n for n in [*parts.class_names, *SIMULATED] if n not in names]
+    more = [*parts.class_names, *(n for n in SIMULATED if n not in NAMELESS)]
+    return names + [n for n in more if n not in names]
 
 
 def part_classes(parts: Shapes) -> Dict[str, List[str]]:
@@ -42,8 +43,8 @@ def part_classes(parts: Shapes) -> Dict[str, List[str]]:
 
 
 def labels(shapes: Shapes, names: List[str]) -> np.ndarray:
-    """Map a set's labels to the bundle's."""
-    return np.array([names.index(n) for n in shapes.class_names])
+    """Map a set's labels to the bundle's; -2 for what is none of its classes."""
+    return np.array([names.index(n) if n in names else -2 for n in shapes.class_names])
 
 
 def outlier_labels(infomr: Shapes, held_out: bool) -> np.ndarray:

@@ -15,7 +15,7 @@
 """
 Measure an exported bundle as the robot runs it, and write the figures into its manifest.
 
-Random yaw throughout, five fixed seeds; single views as defined in ``training/data/views.py``. Only
+Random yaw throughout, five fixed seeds; single views as in ``training/data/views.py``. Only
 the temperature is fitted, on validation shapes.
 """
 
