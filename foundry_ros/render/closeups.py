@@ -32,18 +32,20 @@ TEXT, ROW = 112, 20  # height of what stands under the picture, and of a row of 
 
 def closeups(cloud: Cloud, result: Frame):
     """
-    Draw a card for each object.
+    Draw a card for each object: the named ones first, surest first, then the unknown by size.
 
     :return: a PIL image; as many rows of four as it takes.
     """
-    count = max(len(result.detections), 1)
+    detections = sorted(result.detections, key=lambda d: (
+        d.label == UNKNOWN, -len(d.indices) if d.label == UNKNOWN else -d.score))
+    count = max(len(detections), 1)
     columns, rows = min(count, COLUMNS), -(-count // COLUMNS)
-    legends = [_legend(detection) for detection in result.detections]
+    legends = [_legend(detection) for detection in detections]
     wide = VIEW[0]
     high = VIEW[1] + TEXT + ROW * max((len(legend) for legend in legends), default=0)
     sheet = Image.new('RGB', (GAP + columns * (wide + GAP), GAP + rows * (high + GAP)),
                       drawing.PANEL)
-    for i, (detection, legend) in enumerate(zip(result.detections, legends)):
+    for i, (detection, legend) in enumerate(zip(detections, legends)):
         card = _card(cloud, detection, legend, result.scene.up, (wide, high))
         place = GAP + i % COLUMNS * (wide + GAP), GAP + i // COLUMNS * (high + GAP)
         sheet.paste(card, place, _round(card.size))

@@ -22,7 +22,7 @@ from foundry_ros.render.viewpoint import Viewpoint
 import numpy as np
 from scipy.spatial import cKDTree
 
-WIDEST = 17  # pixels of a point
+WIDEST = 25  # pixels of a point
 SPARSE = 100_000  # points of a cloud, whose points are then never drawn very small
 # Read as a pair: no depth (NaN) and no index (-1).
 EMPTY = np.uint64(2**64 - 1)
