@@ -80,7 +80,7 @@ def _between(edges, ends):
 
 
 def numbered(parents: np.ndarray) -> np.ndarray:
-    """Number groups from 1 in order of first member, that of member 0 from 0."""
+    """Count groups from 1 in order of first member, that of member 0 from 0."""
     first = np.full(parents.max() + 1, len(parents))
     np.minimum.at(first, parents, np.arange(len(parents)))
     rank = np.empty(len(first), np.int64)
