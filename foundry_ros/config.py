@@ -216,7 +216,7 @@ def update(params: Params, changes: Mapping[str, Any]) -> Params:
     known = table(params)
     for name, value in changes.items():
         if name not in known:
-            near = difflib.get_close_matches(name, known, 1, 0.0)[0]
+            near = difflib.get_close_matches(str(name), known, 1, 0.0)[0]
             raise ConfigError(f'there is no parameter {name!r}; did you mean {near!r}?')
         default, metadata = known[name]
         value = _checked(name, value, default, metadata)
