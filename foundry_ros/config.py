@@ -211,7 +211,8 @@ def update(params: Params, changes: Mapping[str, Any]) -> Params:
     """
     Change parameters by their dotted names; the given ``params`` stay as they are.
 
-    :raises ConfigError: unknown name (the nearest one is offered), wrong type or out of range.
+    :raises ConfigError: unknown name (the nearest one is offered), wrong type, out of range, or
+        a least value above its largest.
     """
     known = table(params)
     for name, value in changes.items():
@@ -226,7 +227,20 @@ def update(params: Params, changes: Mapping[str, Any]) -> Params:
                                                          **{item: value})})
         else:
             params = replace(params, **{name: value})
+    _refuse_crossed(params)
     return params
+
+
+def _refuse_crossed(params):
+    """Raise ConfigError where the least is more than the most: nothing would be left."""
+    mode = params.objects.mode
+    filled = replace(params, crop=by_mode(params.crop, mode),
+                     objects=by_mode(params.objects, mode))
+    values = {name: value for name, (value, _) in table(filled).items()}
+    for name in values:
+        most = name.replace('.min', '.max')
+        if most in values and values[name] > values[most]:
+            raise ConfigError(f'{name} {values[name]} is more than {most} {values[most]}')
 
 
 def _checked(name, value, default, metadata):

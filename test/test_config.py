@@ -35,6 +35,7 @@ def test_forms(read):
                  'node: {ros__parameters: {objects.mode: room}}'):
         assert read(text).objects.mode == 'room'
     assert read('') == config.Params()
+    assert read('objects: {min_size: 2.0, mode: room}').objects.min_size == 2.0
 
 
 @pytest.mark.parametrize('text, said', [
@@ -46,6 +47,9 @@ def test_forms(read):
     ('objects: {voxel_size: -1}', 'takes 0 to 1.0, not -1.0'),
     ('objects: {voxel_size: small}', "takes a float, not 'small'"),
     ('objects: {voxel_size: .nan}', 'takes a finite number'),
+    ('crop: {min_x: 2.0, max_x: 1.0}', 'crop.min_x 2.0 is more than crop.max_x 1.0'),
+    ('objects: {min_size: 2.0}', 'objects.min_size 2.0 is more than objects.max_size 1.0'),
+    ('budget: {min: 32, max: 4}', 'budget.min 32 is more than budget.max 4'),
     ('objects: [', 'cannot read the parameter file'),
     (b'\xff\xfe\xff', 'cannot read the parameter file'),
     ('- a', 'it should be a mapping'),
