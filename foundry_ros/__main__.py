@@ -32,12 +32,21 @@ VERBS = {
     'models': ('foundry_ros.models', 'list and verify model bundles'),
     'doctor': ('foundry_ros.doctor', 'tell what this machine offers and what is missing'),
 }
+USAGE = 2
 INTERRUPTED = 130
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """A parser whose errors are one line, as all others, without the usage before it."""
+
+    def error(self, message: str):
+        """Tell what is wrong and where the options are listed, and exit as argparse does."""
+        self.exit(_fail(f'{message}; see {self.prog} --help', USAGE))
 
 
 def parser(verb: Optional[str]) -> argparse.ArgumentParser:
     """Build the parser; only ``verb`` gets its options."""
-    root = argparse.ArgumentParser(
+    root = OneLineParser(
         prog='python -m foundry_ros',
         description='Objects and their parts from any depth sensor, on a token budget.')
     commands = root.add_subparsers(dest='verb', metavar='VERB', required=True)
@@ -52,7 +61,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     """
     Run a verb.
 
-    :return: 0, 1 after an error that was told in one line, 130 after Ctrl-C.
+    :return: 0, 1 after an error that was told in one line, 130 after Ctrl-C; wrong options exit 2.
     """
     argv = sys.argv[1:] if argv is None else argv
     verb = argv[0] if argv and argv[0] in VERBS else None

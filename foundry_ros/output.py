@@ -60,8 +60,9 @@ class OutputFolder:
             self.staging = Path(tempfile.mkdtemp(prefix='.unfinished-', dir=self.path))
         except OSError as error:
             _remove_empty(made)
-            raise OutputError(f'cannot write to {self.path}: {error.strerror}; choose another '
-                              'folder with --output') from None
+            reason = 'it is a file' if isinstance(error, FileExistsError) else error.strerror
+            raise OutputError(f'cannot write to {self.path}: {reason}; choose another folder '
+                              'with --output') from None
         self._made = made
 
     def _refuse_strangers(self):

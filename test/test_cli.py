@@ -195,30 +195,37 @@ def test_disk_full(play, capsys, monkeypatch):
     (['replay', 'x', '--model', 'nowhere'], 'no model bundle at nowhere'),
     (['replay', 'x', '--params', 'p.yaml'], "did you mean 'crop.max_range'"),
     (['replay', 'x', '--params', 'absent.yaml'], 'cannot read the parameter file'),
-    (['models', '--default', 'x', '--nonsense'], None),
-    (['replay', 'x', '--token-budget', '7'], None),
-    (['replay', 'x', '--every', '0'], None),
-    (['dance'], None),
 ])
 def test_errors_are_one_line(arguments, said, capsys):
-    """What is wrong, with a non-zero exit; usage errors exit 2 as argparse does."""
+    """What is wrong and what to do, with a non-zero exit."""
     with open('p.yaml', 'w', encoding='utf-8') as stream:
         stream.write('crop: {max_rnage: 2.0}\n')
-    if said is None:
-        with pytest.raises(SystemExit) as stop:
-            main(arguments)
-        assert stop.value.code == 2
-        return
     assert main(arguments) == 1
     assert said in one_line(capsys)
     assert os.listdir('.') == ['p.yaml']
+
+
+@pytest.mark.parametrize('arguments, said', [
+    (['models', '--default', 'x', '--nonsense'], 'unrecognized arguments: --nonsense'),
+    (['replay', 'x', '--token-budget', '7'], "auto or one of 1, 2, 4, 8, 16, 32, 64, not '7'"),
+    (['replay', 'x', '--every', '0'], "a whole number from 1, not '0'; see"),
+    (['replay'], 'required: RECORDING; see python -m foundry_ros replay --help'),
+    (['dance'], 'replay'),
+    ([], 'required: VERB; see python -m foundry_ros --help'),
+])
+def test_wrong_options_are_one_line(arguments, said, capsys):
+    """They exit 2, as argparse does; the usage is for --help."""
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    assert stop.value.code == 2
+    assert said in one_line(capsys)
 
 
 def test_output_that_cannot_be_written(play, capsys):
     """A file in the way is told before any work is done."""
     open('taken', 'w').close()
     assert play(*clouds(1), options=['--output', 'taken']) == 1
-    assert 'cannot write to taken' in one_line(capsys)
+    assert 'cannot write to taken: it is a file; choose' in one_line(capsys)
 
 
 def test_models(shipped, capsys):
