@@ -21,6 +21,7 @@ from foundry_ros.boxes import Box, upright_axes, upright_box
 from foundry_ros.config import by_mode, ObjectsParams
 from foundry_ros.ground import uneven_clearance
 from foundry_ros.segmentation import segment_image, segment_sweep, segment_voxels
+from foundry_ros.strays import attached
 from foundry_ros.surfaces import find_surfaces, find_walls, Plane
 import numpy as np
 
@@ -141,11 +142,14 @@ def _crops(xyz, labels, clearance, params, up) -> Tuple[ObjectCrop, ...]:
     for indices in groups(labels):
         if len(indices) < params.min_points:
             continue
+        points = xyz.take(indices, axis=0)
+        whole = attached(points)
+        if not whole.all():
+            indices, points = indices[whole], points[whole]
         # Bumps of the surface are no objects.
         above = clearance.take(indices)
         if above.max() < RISE * params.surface_distance:
             continue
-        points = xyz.take(indices, axis=0)
         box = upright_box(points, axes, _floor(points, above, up))
         if params.min_size <= box.size.max() <= params.max_size:
             objects.append(ObjectCrop(indices, box, up))
