@@ -227,7 +227,8 @@ def _choose(path, connections, wanted) -> Tuple[str, str]:
     if not counts:
         there = ', '.join(f'{name} ({types[name]})' for name in sorted(types)) or 'none'
         raise RecordingError(f'{path} holds no PointCloud2; its topics: {there}')
-    listed = ', '.join(f'{name} ({n} clouds)' for name, n in sorted(counts.items()))
+    listed = ', '.join(f'{name} ({n} cloud{"s" * (n != 1)})'
+                       for name, n in sorted(counts.items()))
     if wanted and wanted not in counts:
         what = (f'{wanted} in {path} holds {types[wanted]}, no PointCloud2' if wanted in types
                 else f'{path} has no topic {wanted}')
@@ -245,8 +246,10 @@ def _damaged(path, error) -> RecordingError:
     """Say in one line why a bag cannot be read and what may help."""
     if isinstance(error, OSError) and error.strerror:
         return RecordingError(f'cannot read {path}: {error.strerror}')
-    tools = {'.mcap': f'mcap recover {path} -o recovered.mcap', '.bag': f'rosbag reindex {path}'}
-    tool = tools.get(path.suffix.lower(), f'ros2 bag reindex {path}')
+    inside = sorted(path.glob('*.mcap')) if path.is_dir() else []
+    file = inside[-1] if inside else path  # a recorder cut short leaves its last file damaged
+    tools = {'.mcap': f'mcap recover {file} -o recovered.mcap', '.bag': f'rosbag reindex {file}'}
+    tool = tools.get(file.suffix.lower(), f'ros2 bag reindex {file}')
     return RecordingError(f'cannot read {path}: {_reason(error)}; if the recording was cut short, '
                           f'try: {tool}')
 

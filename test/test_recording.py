@@ -150,9 +150,9 @@ def test_topics_and_choice(tmp_path):
 
 
 @pytest.mark.parametrize('topic, line', [
-    ('/point', r'no topic /point \(did you mean /points\?\).*/points \(1 clouds\)'),
+    ('/point', r'no topic /point \(did you mean /points\?\).*/points \(1 cloud\)'),
     ('/chatter', '/chatter in .* holds std_msgs/msg/String.*/points'),
-    ('/other', 'no topic /other; its PointCloud2 topics: /empty .0 clouds., /points'),
+    ('/other', 'no topic /other; its PointCloud2 topics: /empty .0 clouds., /points .1 cloud.$'),
     ('/empty', 'no cloud was recorded on /empty')])
 def test_wrong_topic(tmp_path, topic, line):
     """The topics that there are are named."""
@@ -198,6 +198,13 @@ def test_empty_and_foreign_content(tmp_path, name, content):
     """A file is no recording because of its name."""
     (tmp_path / name).write_bytes(content)
     refused(tmp_path / name, 'cannot read')
+
+
+def test_remedy_for_a_folder(tmp_path):
+    """A folder whose .mcap was cut short: that file is what can be recovered."""
+    file = ros2_bag(tmp_path / 'bag', {'/points': 1}) / 'bag.mcap'
+    file.write_bytes(file.read_bytes()[:-100])
+    refused(tmp_path / 'bag', 'try: mcap recover .*bag.bag.mcap -o recovered.mcap')
 
 
 @pytest.mark.parametrize('kind', ['bag', 'mcap', 'db3'])
