@@ -19,7 +19,7 @@ from foundry_ros.cloud import Cloud
 from foundry_ros.objects import Scene
 from foundry_ros.pipeline import Detection, Frame
 from foundry_ros.render import closeups, drawing, frame, save
-from foundry_ros.render.footer import legend
+from foundry_ros.render.footer import footer, legend
 from foundry_ros.render.overlay import _free_place, _overlap
 from foundry_ros.render.splat import draw_points, splat, splat_width
 from foundry_ros.render.viewpoint import box_corners, choose
@@ -146,6 +146,17 @@ def test_legend_names_what_is_there(table):
     groups = legend(result(cup, odd))
     assert [[name for name, _ in group] for group in groups] == [['cup', 'handle'],
                                                                  ['', 'unknown']]
+
+
+@pytest.mark.parametrize('count, words', [(0, '0 objects'), (1, '1 object'), (2, '2 objects')])
+def test_footer_counts(table, monkeypatch, count, words):
+    """One object is no objects."""
+    cloud, squares = table
+    written, text = [], drawing.text
+    monkeypatch.setattr(drawing, 'text', lambda draw, place, *rest, **style: (
+        written.append(rest[0]), text(draw, place, *rest, **style))[1])
+    footer(result(*[detection(cloud.xyz, square) for square in squares[:count]]), 1280)
+    assert words in written
 
 
 def test_tags_make_room_for_each_other():

@@ -84,7 +84,8 @@ def footer(frame: Frame, width: int):
 
 def _budget(draw, x, y, frame):
     """Write the menu of budgets with the one in use lit; return x where it ends."""
-    x = drawing.text(draw, (x, y), f'{len(frame.detections)} objects', 14, bold=True) + 22
+    count = len(frame.detections)
+    x = drawing.text(draw, (x, y), f'{count} object{"s" * (count != 1)}', 14, bold=True) + 22
     x = drawing.text(draw, (x, y), 'tokens', 14, drawing.FAINT) + 10
     for budget in TOKEN_BUDGETS:
         chosen = budget == frame.token_budget
