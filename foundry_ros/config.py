@@ -139,7 +139,7 @@ class ModelParams:
                             'preferred first.', read_only=True)
     threads: int = param(0, 'Threads of the student; 0 = as many as there are cores, at most 4.',
                          0, 256, read_only=True)
-    score_threshold: float = param(0.5, 'Objects whose best score is lower are called unknown.',
+    score_threshold: float = param(0.8, 'Objects whose best score is lower are called unknown.',
                                    0, 1)
     use_size: bool = param(True, 'Rule out classes whose metric size does not fit the object.')
     max_batch: int = param(32, 'Objects that go through the student at once.', 1, 1024)
