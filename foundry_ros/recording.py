@@ -19,6 +19,7 @@ Bags are read by the package rosbags, which needs no ROS; it is imported only he
 a bag is opened.
 """
 
+from abc import ABC, abstractmethod
 import difflib
 from pathlib import Path
 import re
@@ -46,7 +47,7 @@ class RecordingError(ValueError):
     """A recording that cannot be read, in one line that says what to do."""
 
 
-class Recording:
+class Recording(ABC):
     """
     The clouds of a recording, in order of time; a context manager.
 
@@ -61,13 +62,13 @@ class Recording:
         self.topics: Dict[str, str] = {}
         self.notice = ''
 
+    @abstractmethod
     def __len__(self) -> int:
         """Count the clouds."""
-        raise NotImplementedError
 
+    @abstractmethod
     def __iter__(self) -> Iterator[Cloud]:
         """Read one cloud after the other; RecordingError where one cannot be read."""
-        raise NotImplementedError
 
     def __enter__(self) -> 'Recording':
         """Read from here on."""

@@ -15,8 +15,8 @@
 """
 Plain things that every table has and no set holds: packages, tins, bowls, and slabs such as books.
 
-They are surfaces in a few lines and have nothing to do with the simulator's shapes, so that
-what is measured on simulated recordings has not been trained on.
+They are surfaces in a few lines and have nothing to do with the simulator's shapes, which
+recordings to measure on are made of.
 """
 
 import numpy as np
