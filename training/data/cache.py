@@ -32,6 +32,7 @@ import numpy as np
 from training.data import views
 from training.data.shapes import Shapes
 
+RECIPE = 2  # raise it when the clouds come out otherwise for the same arguments
 SAMPLES = 2048  # points of a shape that a camera can see, where the set has that many
 
 
@@ -64,7 +65,7 @@ def one_cloud(points: np.ndarray, single: bool, rng: np.random.Generator, reach=
     """
     Make one cloud of a shape as the robot would crop it: turned, seen, centred, scaled.
 
-    :param reach: of the hidden point removal, None for a random one (training).
+    :param reach: of the hidden point removal; None for a random one and a worse sensor (training).
     :param turn: ``yaw`` about the vertical, or ``any`` where up is not known.
     :return: (m, 3) float32 normalised points and their indices (m,) into ``points``.
     """
@@ -72,8 +73,9 @@ def one_cloud(points: np.ndarray, single: bool, rng: np.random.Generator, reach=
     index = np.arange(len(points))
     if single:
         index = rng.permutation(len(points))[:SAMPLES]
-        reach = 10 ** rng.uniform(1.2, 2.2) if reach is None else reach
-        cloud, seen = views.single_view(cloud[index], rng, reach)
+        hard = reach is None
+        reach = 10 ** rng.uniform(1.2, 2.2) if hard else reach
+        cloud, seen = views.single_view(cloud[index], rng, reach, hard)
         index = index[seen]
     return tokens.normalise(cloud)[0], index
 
@@ -115,7 +117,7 @@ def build(folder, shapes: Shapes, complete: int, single: int, seed: int = 0, rea
     :param folder: where they are kept; an older one made with other arguments is made anew.
     """
     folder = Path(folder)
-    recipe = {'shapes': len(shapes.labels), 'complete': complete, 'single': single, 'seed': seed,
+    recipe = {'recipe': RECIPE, 'shapes': len(shapes.labels), 'complete': complete, 'single': single, 'seed': seed,
               'reach': reach, 'turn': turn, 'checksum': float(np.abs(shapes.points).sum())}
     if not _made_with(folder, recipe):
         jobs = [(p, None if shapes.parts is None else shapes.parts[i], complete, single,

@@ -98,7 +98,7 @@ def labelled_parts(root, split: str) -> Shapes:
                   z['part'][keep].astype(np.int64), [str(n).lower() for n in z['part_names']])
 
 
-SIMULATED = {'box': 300, 'can': 400, 'bowl': 150, 'slab': 120}  # shapes of each kind
+SIMULATED = {'box': 500, 'can': 350, 'bowl': 150, 'slab': 120}  # shapes of each kind
 NAMELESS = {'slab'}  # these are none of the classes
 
 

@@ -42,11 +42,14 @@ def visible_points(points: np.ndarray, camera: np.ndarray, reach: float = 30.0) 
     return seen[seen < len(points)]
 
 
-def single_view(points: np.ndarray, rng: np.random.Generator, reach: float = 30.0):
+def single_view(points: np.ndarray, rng: np.random.Generator, reach: float = 30.0,
+                hard: bool = False):
     """
     Look at an upright shape in the unit sphere from a random side.
 
     :param points: (n, 3), +z up.
+    :param hard: as worse sensors see it (training): up to five times the noise, and now and then
+        something in front hides a blob instead of one side.
     :return: (m, 3) float64 noisy points, neither centred nor scaled, and the indices (m,) into
         ``points`` that they come from.
     """
@@ -57,15 +60,25 @@ def single_view(points: np.ndarray, rng: np.random.Generator, reach: float = 30.
     camera = points.mean(axis=0) + DISTANCE * towards
     index = visible_points(points, camera, reach)
     if rng.random() < 0.5:
-        index = _behind_something(points, index, towards, rng)
+        blob = hard and rng.random() < 0.5
+        index = (_behind_blob if blob else _behind_something)(points, index, towards, rng)
+    noise = NOISE * np.exp(rng.uniform(np.log(0.6), np.log(5))) if hard else NOISE
     ray = points[index] - camera
     ray /= np.linalg.norm(ray, axis=1, keepdims=True)
-    return points[index] + ray * rng.normal(0, NOISE, (len(index), 1)), index
+    return points[index] + ray * rng.normal(0, noise, (len(index), 1)), index
 
 
 def _behind_something(points, index, towards, rng):
     """Hide up to 30 % of the points on one side of a random line across the picture."""
     across = np.cross(towards, rng.normal(size=3))
     order = np.argsort(points[index] @ across)
+    keep = max(1, int(np.ceil(len(index) * (1 - rng.uniform(0, HIDDEN)))))
+    return np.sort(index[order[:keep]])
+
+
+def _behind_blob(points, index, towards, rng):
+    """Hide up to 30 % of the points around one of them, as seen from the camera."""
+    flat = points[index] - np.outer(points[index] @ towards, towards)
+    order = np.argsort(-np.linalg.norm(flat - flat[rng.integers(len(flat))], axis=1))
     keep = max(1, int(np.ceil(len(index) * (1 - rng.uniform(0, HIDDEN)))))
     return np.sort(index[order[:keep]])
