@@ -117,8 +117,9 @@ def build(folder, shapes: Shapes, complete: int, single: int, seed: int = 0, rea
     :param folder: where they are kept; an older one made with other arguments is made anew.
     """
     folder = Path(folder)
-    recipe = {'recipe': RECIPE, 'shapes': len(shapes.labels), 'complete': complete, 'single': single, 'seed': seed,
-              'reach': reach, 'turn': turn, 'checksum': float(np.abs(shapes.points).sum())}
+    recipe = {'recipe': RECIPE, 'shapes': len(shapes.labels), 'complete': complete,
+              'single': single, 'seed': seed, 'reach': reach, 'turn': turn,
+              'checksum': float(np.abs(shapes.points).sum())}
     if not _made_with(folder, recipe):
         jobs = [(p, None if shapes.parts is None else shapes.parts[i], complete, single,
                  [seed, i], reach, turn) for i, p in enumerate(shapes.points)]

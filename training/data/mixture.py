@@ -15,6 +15,7 @@
 """Batches drawn from several token sets in fixed shares, the same ones whenever asked again."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Dict, List, Optional
 
 import numpy as np
@@ -33,6 +34,8 @@ class Source:
     :param labels: (its classes,) -> label in training; -1 unlabelled, -2 none of the classes.
     :param parts: true where its parts are trained.
     :param rows: the clouds that may be drawn, None for all.
+    :param balance: 0 draws every cloud equally often, 1 every class; between them, a class of n
+        clouds is drawn in proportion to n ** (1 - balance).
     """
 
     tokens: TokenSet
@@ -40,6 +43,21 @@ class Source:
     labels: Optional[np.ndarray] = None
     parts: bool = False
     rows: Optional[np.ndarray] = None
+    balance: float = 0.0
+
+    def draw(self, rng: np.random.Generator) -> np.ndarray:
+        """Draw (share,) clouds, in ascending order."""
+        rows = np.arange(len(self.tokens)) if self.rows is None else self.rows
+        if self.balance == 0:
+            return np.sort(rng.choice(rows, self.share, replace=len(rows) < self.share))
+        return np.sort(rows[np.searchsorted(self._cumulated, rng.random(self.share))])
+
+    @cached_property
+    def _cumulated(self):
+        labels = np.asarray(self.tokens.labels)
+        labels = labels if self.rows is None else labels[self.rows]
+        odds = np.cumsum(np.bincount(labels)[labels] ** -self.balance)
+        return odds / odds[-1]
 
 
 class Mixture(Dataset):
@@ -62,9 +80,7 @@ class Mixture(Dataset):
         return batch
 
     def _draw(self, source, rng):
-        t = source.tokens
-        rows = np.arange(len(t)) if source.rows is None else source.rows
-        index = np.sort(rng.choice(rows, source.share, replace=len(rows) < source.share))
+        t, index = source.tokens, source.draw(rng)
         groups = torch.from_numpy(np.asarray(t.groups[index], np.float32))
         centers = torch.from_numpy(np.asarray(t.centers[index]))
         groups, centers = augment(groups, centers, rng)

@@ -31,7 +31,7 @@ def read(name: str, root) -> Shapes:
         return shapes.modelnet40(root, split)
     if kind == 'parts':
         return shapes.labelled_parts(root, split)
-    if name == 'infomr':
+    if name in ('infomr', 'infomr_test'):  # the test views are of the same shapes
         return shapes.infomr(root)
     if name == 'simulated':
         return shapes.simulated()
@@ -46,6 +46,6 @@ def tokens(name: str, data: Dict, seed: int = 1) -> TokenSet:
     """
     whole, views = data['clouds'][name]
     measured = name.endswith(('_val', '_test'))
-    turn = 'any' if name == 'infomr' else 'yaw'
+    turn = 'any' if name.startswith('infomr') else 'yaw'  # its up is not consistent
     return cache.build(Path(data['cache']) / name, read(name, data['root']), whole, views, seed,
                        REACH if measured else None, turn)

@@ -107,7 +107,7 @@ def unknowns(student, config, known_scores, single, temperature, budget):
     """Measure how well objects of no class are told from known ones (area under the ROC)."""
     data = config['data']
     infomr = sets.read('infomr', data['root'])
-    tokens = sets.tokens('infomr', data)
+    tokens = sets.tokens('infomr_test', data)
     view, label, row = np.asarray(tokens.single_view), np.asarray(tokens.labels), {}
     never = vocabulary.outlier_labels(infomr, held_out=True)[label] == -2
     seen = vocabulary.outlier_labels(infomr, held_out=False)[label] == -2
