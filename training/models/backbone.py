@@ -26,7 +26,12 @@ from training.models.transformer import Encoder, Position
 
 @dataclass(frozen=True)
 class Size:
-    """How large a backbone is; the defaults are the paper's ViT-S."""
+    """
+    How large a backbone is; the defaults are the paper's ViT-S.
+
+    ``tokens`` is the width that tokens and positions are made in, 0 for ``width``; where it
+    differs, one linear layer brings both to ``width`` (the paper's ViT-T: 384 to 192).
+    """
 
     width: int = 384
     depth: int = 12
@@ -35,6 +40,8 @@ class Size:
     second: Sequence[int] = (512, 384)
     drop_path: float = 0.25
     dropout: float = 0.1
+    attention: float = 0.0
+    tokens: int = 0
 
 
 class Backbone(nn.Module):
@@ -44,12 +51,23 @@ class Backbone(nn.Module):
         super().__init__()
         self.size = size
         self.tokenizer = Tokenizer(size.first, size.second, size.width)
-        self.position = Position(size.width)
-        self.encoder = Encoder(size.width, size.depth, size.heads, size.drop_path, size.dropout)
+        self.position = Position(size.tokens or size.width)
+        if size.tokens not in (0, size.width, tuple(size.second)[-1]):
+            raise ValueError(f'tokens of {size.tokens} are not what a tokenizer with second='
+                             f'{list(size.second)} makes')
+        self.encoder = Encoder(size.width, size.depth, size.heads, size.drop_path, size.dropout,
+                               size.attention)
+
+    def embed(self, groups: torch.Tensor, centers: torch.Tensor):
+        """Give the tokens and their positions, both (B, c, width)."""
+        position = self.position(centers)
+        if position.shape[-1] != self.size.width:
+            position = self.tokenizer.project(position)
+        return self.tokenizer(groups), position
 
     def forward(self, groups: torch.Tensor, centers: torch.Tensor, norm: bool = True):
         """Encode all tokens of groups (B, c, k, 3) and centers (B, c, 3): (B, c, width)."""
-        return self.encoder(self.tokenizer(groups), self.position(centers), norm=norm)
+        return self.encoder(*self.embed(groups, centers), norm=norm)
 
 
 def pool(tokens: torch.Tensor) -> torch.Tensor:

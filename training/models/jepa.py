@@ -64,12 +64,12 @@ class Predictor(nn.Module):
     """Narrow transformer that predicts target tokens from context tokens and target places."""
 
     def __init__(self, width: int, inner: int, depth: int, heads: int, drop_path: float,
-                 dropout: float):
+                 dropout: float, attention: float = 0.0):
         super().__init__()
         self.narrow, self.widen = nn.Linear(width, inner), nn.Linear(inner, width)
         self.position = Position(inner)
         self.mask_token = nn.Parameter(torch.zeros(inner))
-        self.encoder = Encoder(inner, depth, heads, dropout=dropout)
+        self.encoder = Encoder(inner, depth, heads, dropout=dropout, attention=attention)
         for block in self.encoder.blocks:  # constant over depth, as the reference trains it
             block.drop_path = drop_path
 
@@ -85,16 +85,16 @@ class PointJepa(nn.Module):
     """
     Student backbone, slow teacher encoder and predictor (Point-JEPA, sections 3.4 to 3.7).
 
-    :param predictor: width, depth, heads, drop_path, dropout of the predictor.
+    :param predictor: width, depth, heads, drop_path, dropout and, where there is any, attention
+        (dropout) of the predictor.
     """
 
     def __init__(self, backbone: Backbone, predictor: dict):
         super().__init__()
         self.backbone = backbone
         self.teacher = copy.deepcopy(backbone.encoder).requires_grad_(False)
-        p = predictor
-        self.predictor = Predictor(backbone.size.width, p['width'], p['depth'], p['heads'],
-                                   p['drop_path'], p['dropout'])
+        inner = dict(predictor)
+        self.predictor = Predictor(backbone.size.width, inner.pop('width'), **inner)
 
     @torch.no_grad()
     def update_teacher(self, tau: float) -> None:

@@ -37,13 +37,15 @@ class DynamicSupertokens(nn.Module):
       on how many others there are, so a prefix of the set is a good set.
 
     :param width: d. :param count: s, the size of the whole set.
+    :param temperature: of the Gumbel-Softmax (hard only).
     """
 
-    def __init__(self, width: int, count: int = 16, assignment: str = 'hard'):
+    def __init__(self, width: int, count: int = 16, assignment: str = 'hard',
+                 temperature: float = 1.0):
         super().__init__()
         if assignment not in ('hard', 'soft'):
             raise ValueError(f'assignment is hard or soft, not {assignment!r}')
-        self.assignment, self.count = assignment, count
+        self.assignment, self.count, self.temperature = assignment, count, temperature
         self.supertokens = nn.Parameter(torch.empty(count, width))
         nn.init.trunc_normal_(self.supertokens, std=1.0 if assignment == 'soft' else 0.02)
         self.query, self.key, self.value, self.out = (
@@ -76,7 +78,7 @@ class DynamicSupertokens(nn.Module):
             gather = (scores + (fused - 1) * 1e4).softmax(dim=1)
             return gather, scores.softmax(dim=2)
         if self.training:
-            back = F.gumbel_softmax(scores, hard=True)
+            back = F.gumbel_softmax(scores, self.temperature, hard=True)
         else:
             back = F.one_hot(scores.argmax(2), scores.shape[2]).to(scores.dtype)
         taken = back * fused

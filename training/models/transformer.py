@@ -14,7 +14,7 @@
 
 """The encoder: pre-norm transformer blocks that get the position anew before every block."""
 
-from typing import Optional
+from typing import List, Optional, Sequence
 
 import torch
 from torch import nn
@@ -29,11 +29,17 @@ class Position(nn.Sequential):
 
 
 class Block(nn.Module):
-    """One pre-norm block: self-attention, then a four times wider MLP, with stochastic depth."""
+    """
+    One pre-norm block: self-attention, then a four times wider MLP, with stochastic depth.
 
-    def __init__(self, width: int, heads: int, drop_path: float = 0.0, dropout: float = 0.0):
+    :param dropout: of what a branch adds. :param attention: dropout of the attention weights.
+    """
+
+    def __init__(self, width: int, heads: int, drop_path: float = 0.0, dropout: float = 0.0,
+                 attention: float = 0.0):
         super().__init__()
         self.heads, self.drop_path, self.dropout = heads, drop_path, dropout
+        self.attention_dropout = attention
         self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
         self.qkv = nn.Linear(width, 3 * width)
         self.out = nn.Linear(width, width)
@@ -53,7 +59,8 @@ class Block(nn.Module):
         batch, count, width = x.shape
         qkv = self.qkv(x).view(batch, count, 3, self.heads, width // self.heads)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)
-        x = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        x = F.scaled_dot_product_attention(
+            q, k, v, attn_mask=mask, dropout_p=self.attention_dropout if self.training else 0.0)
         return self.out(x.transpose(1, 2).reshape(batch, count, width))
 
     def _drop(self, x):
@@ -69,13 +76,15 @@ class Encoder(nn.Module):
     Blocks and a final norm; stochastic depth grows linearly over the blocks.
 
     :param width: of the tokens. :param depth: blocks. :param heads: of the attention.
+    :param drop_path: of the last block. :param dropout: and attention, see :class:`Block`.
     """
 
     def __init__(self, width: int, depth: int, heads: int, drop_path: float = 0.0,
-                 dropout: float = 0.0):
+                 dropout: float = 0.0, attention: float = 0.0):
         super().__init__()
         rates = torch.linspace(0, drop_path, depth).tolist()
-        self.blocks = nn.ModuleList(Block(width, heads, rate, dropout) for rate in rates)
+        self.blocks = nn.ModuleList(
+            Block(width, heads, rate, dropout, attention) for rate in rates)
         self.norm = nn.LayerNorm(width)
         self._init(depth)
 
@@ -94,3 +103,13 @@ class Encoder(nn.Module):
         for block in self.blocks:
             x = block(x if position is None else x + position, mask)
         return self.norm(x) if norm else x
+
+    def levels(self, x: torch.Tensor, position: torch.Tensor, after: Sequence[int]
+               ) -> List[torch.Tensor]:
+        """Give x (B, n, width) as it leaves the blocks numbered in ``after``, from 0."""
+        found = []
+        for i, block in enumerate(self.blocks):
+            x = block(x + position)
+            if i in after:
+                found.append(x)
+        return found
