@@ -68,8 +68,14 @@ class Student(nn.Module):
 
     def forward(self, groups: torch.Tensor, centers: torch.Tensor, budget: int) -> Rebuilt:
         """Rebuild the teacher's tokens of groups (B, c, k, 3), centers (B, c, 3)."""
-        tokens = self.backbone.tokenizer(groups)
-        position = self.backbone.position(centers)
+        return self.rebuild(*self.embed(groups, centers), budget)
+
+    def embed(self, groups: torch.Tensor, centers: torch.Tensor):
+        """Give what no budget touches: tokens and their positions, both (B, c, d)."""
+        return self.backbone.embed(groups, centers)
+
+    def rebuild(self, tokens: torch.Tensor, position: torch.Tensor, budget: int) -> Rebuilt:
+        """Rebuild the teacher's tokens from embedded ones, both (B, c, d), at a budget."""
         # The gate learns to predict the error of fusing and nothing else: no gradient leaves it.
         fusable = self.gate(tokens.detach()).squeeze(-1).float().sigmoid()
         seen = tokens + position if self.positions else tokens

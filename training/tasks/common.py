@@ -42,7 +42,7 @@ class Task(lightning.LightningModule):
     def configure_optimizers(self):
         o, total = self.config['optimiser'], self.trainer.estimated_stepping_batches
         params = [p for p in self.parameters() if p.requires_grad]
-        optimiser = torch.optim.AdamW(params, o['lr'], weight_decay=o['weight_decay'], fused=True)
+        optimiser = torch.optim.AdamW(params, o['lr'], weight_decay=o['weight_decay'])
         warm = max(1, int(total * o['warm_up']))
 
         def factor(step):

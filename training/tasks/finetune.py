@@ -82,32 +82,48 @@ class Finetune(Task):
         made = sets.tokens('simulated', data)
         made_names = vocabulary.labels(sets.read('simulated', data['root']), known['names'])
         single = np.asarray(modelnet.single_view)
+        balance = data['balance']
         return [
-            Source(modelnet, mix['whole'], known['modelnet40'], rows=np.flatnonzero(~single)),
-            Source(modelnet, mix['single_view'], known['modelnet40'], rows=np.flatnonzero(single)),
+            Source(modelnet, mix['whole'], known['modelnet40'], rows=np.flatnonzero(~single),
+                   balance=balance),
+            Source(modelnet, mix['single_view'], known['modelnet40'], rows=np.flatnonzero(single),
+                   balance=balance),
             Source(made, mix['simulated'], made_names),
             Source(infomr, mix['outliers'], outside,
                    rows=np.flatnonzero(outside[np.asarray(infomr.labels)] == -2)),
             Source(sets.tokens('parts_train', data), mix['parts'], known['parts'], parts=True)]
 
     def training_step(self, batch, _):
+        """
+        Learn at a budget drawn at random, and beside it at the largest, on the same tokens.
+
+        The smaller one also learns what the larger one says (the sandwich rule of slimmable
+        networks, Yu and Huang 2019); the tokenizer, much of the cost, is paid once.
+        """
         budgets, odds = zip(*self.config['budgets'].items())
-        budget = random.Random(f'{self.config["seed"]} {self.global_step}').choices(budgets, odds)
-        rebuilt = self.model.student(batch['groups'], batch['centers'], budget[0])
-        logits = self.model.class_head(pool(rebuilt.tokens)).float()
-        w = self.config['loss']
-        known, outlier = batch['labels'] >= 0, batch['labels'] == -2
-        classes = F.cross_entropy(logits[known], batch['labels'][known],
-                                  label_smoothing=w['smoothing'])
+        drawn = random.Random(f'{self.config["seed"]} {self.global_step}').choices(budgets, odds)
+        embedded = self.model.student.embed(batch['groups'], batch['centers'])
+        menu = sorted({*drawn, self.config['beside'] or drawn[0]}, reverse=True)
+        rebuilt = torch.cat([self.model.student.rebuild(*embedded, b).tokens for b in menu])
+        logits = self.model.class_head(pool(rebuilt)).float()
+        labels, w = batch['labels'].repeat(len(menu)), self.config['loss']
+        known, outlier = labels >= 0, labels == -2
+        classes = F.cross_entropy(logits[known], labels[known], label_smoothing=w['smoothing'])
         loss = classes
         if outlier.any():
             loss = loss - w['outliers'] * logits[outlier].log_softmax(1).mean()
+        if len(menu) == 2:
+            larger, smaller = (x.log_softmax(1) for x in logits.chunk(2))
+            said = F.kl_div(smaller, larger.detach(), reduction='batchmean', log_target=True)
+            loss = loss + w['self_distillation'] * said
         if 'part' in batch:
-            part = self._part_loss(rebuilt.tokens[-len(batch['part']):], batch)
+            part = torch.stack([self._part_loss(t[-len(batch['part']):], batch)
+                                for t in rebuilt.chunk(len(menu))]).mean()
             loss = loss + w['parts'] * part
             self.log('parts', part)
-        hits = (logits[known].argmax(1) == batch['labels'][known]).float().mean()
-        self.log_dict({'loss': classes, 'accuracy': hits}, prog_bar=True)
+        hits = (logits.argmax(1) == labels).view(len(menu), -1)[:, batch['labels'] >= 0]
+        self.log_dict({'loss': classes, 'accuracy': hits[0].float().mean(),
+                       'accuracy_smaller': hits[-1].float().mean()}, prog_bar=True)
         return loss
 
     def _part_loss(self, tokens, batch):

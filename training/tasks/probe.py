@@ -18,6 +18,8 @@ import json
 from pathlib import Path
 
 import numpy as np
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 import torch
 
@@ -42,6 +44,9 @@ def probe(backbone: Backbone, config, single: bool) -> float:
     """
     Fit a linear SVM (C = 0.012, as Point-JEPA) on the training shapes and score the test shapes.
 
+    The features are standardised first: C means the same then for both networks, whatever the
+    scale of what they give.
+
     :param single: single views instead of whole clouds, for both.
     """
     data, found = config['data'], []
@@ -52,7 +57,8 @@ def probe(backbone: Backbone, config, single: bool) -> float:
         rows = of_kind[first]  # one cloud a shape
         found.append((features(backbone, tokens, rows), np.asarray(tokens.labels)[rows]))
     (x, y), (test_x, test_y) = found
-    return float((SVC(C=0.012, kernel='linear').fit(x, y).predict(test_x) == test_y).mean())
+    machine = make_pipeline(StandardScaler(), SVC(C=0.012, kernel='linear'))
+    return float((machine.fit(x, y).predict(test_x) == test_y).mean())
 
 
 def run(config, resume=False):
