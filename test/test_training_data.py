@@ -57,6 +57,26 @@ def test_a_single_view_is_seen_from_above_with_noise_along_the_ray():
         assert len(index) == len(np.unique(index)) >= 0.7 * 0.25 * len(points)
 
 
+def test_worse_sensors_add_noise_and_hide_blobs_but_never_where_it_is_measured():
+    points = sphere(4096).astype(np.float64)
+
+    def spread(hard):
+        found = [views.single_view(points, np.random.default_rng(i), hard=hard) for i in range(8)]
+        return [np.std(np.linalg.norm(view - points[index], axis=1)) for view, index in found]
+
+    measured, trained = spread(False), spread(True)
+    assert np.ptp(measured) < 0.001 < np.ptp(trained)
+    assert max(trained) < 5.5 * 0.005
+    rng = np.random.default_rng(1)
+    towards, index = np.array([1.0, 0, 0]), np.arange(len(points))
+    kept = views._behind_blob(points, index, towards, rng)
+    hidden = points[np.setdiff1d(index, kept)][:, 1:]
+    middle = hidden.mean(axis=0)  # what is hidden lies together in the picture
+    reach = np.linalg.norm(hidden - middle, axis=1).max()
+    inside = np.linalg.norm(points[kept][:, 1:] - middle, axis=1) < 0.5 * reach
+    assert 0.7 * len(index) <= len(kept) < len(index) and not inside.any()
+
+
 def test_cached_tokens_equal_the_robots_bit_for_bit():
     cloud, _ = cache.one_cloud(sphere(), False, np.random.default_rng(3))
     picked = cloud[tokens.resample(cloud, np.random.default_rng(0))]
@@ -102,6 +122,18 @@ def test_a_batch_can_be_drawn_again_and_differs_from_the_next(tmp_path):
     assert not np.array_equal(one['groups'], other['groups'])
     assert one['groups'].shape == (7, 64, 32, 3) and one['part'].shape == (3, 1024)
     assert (one['labels'][-3:] >= 10).all() and (one['labels'][:4] < 10).all()
+
+
+def test_balanced_drawing_evens_out_the_classes(tmp_path):
+    few = shapes()
+    few.labels[:] = [0, 0, 0, 0, 0, 1]
+    made = cache.build(tmp_path / 'set', few, 1, 0, seed=5, workers=1)
+    rare = [np.mean(made.labels[Source(made, 4000, balance=b).draw(np.random.default_rng(0))])
+            for b in (0.0, 0.5, 1.0)]
+    root = 5 ** 0.5
+    assert rare == pytest.approx([1 / 6, 1 / (1 + root), 1 / 2], abs=0.03)
+    rows = Source(made, 50, rows=np.array([1, 5]), balance=1.0).draw(np.random.default_rng(0))
+    assert set(rows) == {1, 5}
 
 
 def test_augmented_clouds_stay_in_the_unit_sphere(tmp_path):
