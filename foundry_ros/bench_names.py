@@ -21,6 +21,7 @@ has no true name, so any name is a stray.
 
 from collections import Counter
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from foundry_ros import config
@@ -37,6 +38,7 @@ MATCH = 0.5
 NO_CLASS = 'of no class'
 NO_OBJECT = 'no object'
 COMMONEST = 15
+HALVES = ('even frames', 'odd frames')
 
 # Frame -> object (number from 0) -> the names that fit it; none if it is of no class.
 Names = Mapping[str, Mapping[int, Sequence[str]]]
@@ -153,30 +155,38 @@ def run(folder: str, names: Names, student: Student, params: config.Params = con
     pipelines = {budget: Pipeline(config.update(
         params, {'token_budget': budget, 'tracks.enabled': False}), student) for budget in menu}
     matches: Dict[int, Dict[str, List[Match]]] = {budget: {} for budget in menu}
+    half: Dict[str, str] = {}
     for frame, category, cloud, truth in frames(folder):
         if frame not in names:
             raise NamesError(f'the names lack the frame {frame}')
+        half[frame] = HALVES[len(half) % 2]
         for budget, pipeline in pipelines.items():
             detections = pipeline.process(cloud).detections
             matches[budget].setdefault(category, []).extend(
                 match(detections, truth, names[frame], frame))
     return {'score_threshold': params.model.score_threshold,
-            'budgets': {str(budget): summary(each) for budget, each in matches.items()}}
+            'budgets': {str(budget): summary(each, half) for budget, each in matches.items()}}
 
 
-def summary(matches: Mapping[str, List[Match]]) -> Dict[str, Any]:
+def summary(matches: Mapping[str, List[Match]], half: Mapping[str, str] = MappingProxyType({})
+            ) -> Dict[str, Any]:
     """
     Count.
 
     :param matches: by category.
-    :return: ``categories``: category, and ``all``, -> ``objects``, of which ``found``, of which
-        named ``right``, ``wrong`` or ``unknown``; ``strays``: names on masks that are no object;
+    :param half: frame -> the half of the frames that it belongs to: what is chosen on the one
+        is judged on the other.
+    :return: ``categories``: category, half, and ``all``, -> ``objects``, of which ``found``, of
+        which named ``right``, ``wrong`` or ``unknown``; ``strays``: names on masks that are no object;
         ``wrong_share``: wrong / found; ``wrong_share_with_strays``: wrong names and strays among
         all masks. ``confusions``: the commonest, each with ``true``, ``given``, ``count`` and
         ``where``, a few of their objects as frame/number.
     """
     every = [each for group in matches.values() for each in group]
-    categories = {name: _counts(group) for name, group in {**matches, 'all': every}.items()}
+    halves = {name: [m for m in every if half.get(m.frame) == name]
+              for name in sorted(set(half.values()))}
+    categories = {name: _counts(group)
+                  for name, group in {**matches, **halves, 'all': every}.items()}
     pairs: Dict[Tuple[str, str], List[Match]] = {}
     for each in every:
         if each.outcome in ('wrong', 'stray'):

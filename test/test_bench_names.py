@@ -146,6 +146,8 @@ def test_the_whole_pipeline(tmp_path):
         row = each['categories']['all']
         assert (row['objects'], row['found'], row['right'], row['wrong']) == (3, 3, 1, 2)
         assert each['categories']['frame1']['wrong_share'] == 1.0
+        assert each['categories']['even frames']['found'] == 2
+        assert each['categories']['odd frames']['wrong_share'] == 1.0
         assert {'true': 'of no class', 'given': 'bowl', 'count': 1, 'where': ['frame1/0']} in (
             each['confusions'])
     assert '2 x' not in format_table(result) and 'box -> bowl: frame0/1' in format_table(result)
