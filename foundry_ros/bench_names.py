@@ -177,8 +177,8 @@ def summary(matches: Mapping[str, List[Match]], half: Mapping[str, str] = Mappin
     :param half: frame -> the half of the frames that it belongs to: what is chosen on the one
         is judged on the other.
     :return: ``categories``: category, half, and ``all``, -> ``objects``, of which ``found``, of
-        which named ``right``, ``wrong`` or ``unknown``; ``strays``: names on masks that are no object;
-        ``wrong_share``: wrong / found; ``wrong_share_with_strays``: wrong names and strays among
+        which named ``right``, ``wrong`` or ``unknown``; ``strays``: names on masks that are no
+        object; ``wrong_share``: wrong / found; ``wrong_share_with_strays``: wrong names and strays among
         all masks. ``confusions``: the commonest, each with ``true``, ``given``, ``count`` and
         ``where``, a few of their objects as frame/number.
     """
