@@ -12,17 +12,23 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Batches drawn from several token sets in fixed shares, the same ones whenever asked again."""
+"""
+Batches drawn from several token sets in fixed shares, the same ones whenever asked again.
+
+A batch is drawn whole, whatever number of processes train: each takes its part of every share.
+"""
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Dict, List, Optional
+from typing import Dict, List, Optional, Tuple
 
 import numpy as np
 import torch
+from torch import distributed
 from torch.utils.data import DataLoader, Dataset
 
 from training.data.cache import TokenSet
+from training.data.shapes import DataError
 
 
 @dataclass(frozen=True)
@@ -59,13 +65,43 @@ class Source:
         odds = np.cumsum(np.bincount(labels)[labels] ** -self.balance)
         return odds / odds[-1]
 
+    def clouds(self, rng: np.random.Generator, step: int, mine: slice) -> Dict[str, torch.Tensor]:
+        """
+        Draw the clouds of a batch and give those of one process.
+
+        :param step: number of the batch in the whole run (a stream goes by it, this does not).
+        :param mine: which of the ``share`` clouds are wanted; none of the others is read.
+        """
+        t, index = self.tokens, self.draw(rng)[mine]
+        turn = turns(self.share, rng)[mine]
+        groups, centers = augment(torch.from_numpy(np.asarray(t.groups[index], np.float32)),
+                                  torch.from_numpy(np.asarray(t.centers[index])), turn)
+        labels = t.labels[index]
+        labels = np.full(len(index), -1) if self.labels is None else self.labels[labels]
+        row = {'groups': groups, 'centers': centers, 'labels': torch.from_numpy(labels)}
+        if self.parts:
+            row['part'] = torch.from_numpy(t.part[index].astype(np.int64))
+            row['near'] = torch.from_numpy(t.near[index].astype(np.int64))
+            row['weight'] = torch.from_numpy(t.weight[index].astype(np.float32))
+        return row
+
 
 class Mixture(Dataset):
-    """The batches of one epoch; batch i of epoch e depends on the seed, e and i alone."""
+    """
+    The batches of one epoch; batch i of epoch e depends on the seed, e and i alone.
 
-    def __init__(self, sources: List[Source], steps: int, epoch: int, seed: int):
-        self.sources, self.steps = [s for s in sources if s.share], steps
+    :param part: which of how many processes this is: they share out each batch.
+    :raises DataError: a share does not divide among them.
+    """
+
+    def __init__(self, sources: List[Source], steps: int, epoch: int, seed: int,
+                 part: Tuple[int, int] = (0, 1)):
+        self.sources, self.steps, self.part = [s for s in sources if s.share], steps, part
         self.key = (seed, epoch)
+        for share in (s.share for s in self.sources):
+            if share % part[1]:
+                raise DataError(f'a share of {share} clouds a batch does not divide among '
+                                f'{part[1]} processes; change data.mix or trainer.devices')
 
     def __len__(self):
         return self.steps
@@ -73,35 +109,20 @@ class Mixture(Dataset):
     def __getitem__(self, step: int) -> Dict[str, torch.Tensor]:
         """Give groups (B, c, k, 3), centers, labels; part, near, weight of the last clouds."""
         rng = np.random.default_rng([*self.key, step])
-        rows = [self._draw(source, rng) for source in self.sources]
+        rank, processes = self.part
+        rows = []
+        for source in self.sources:
+            each = source.share // processes
+            mine = slice(rank * each, (rank + 1) * each)
+            rows.append(source.clouds(rng, self.key[1] * self.steps + step, mine))
         batch = {k: torch.cat([r[k] for r in rows]) for k in ('groups', 'centers', 'labels')}
         for row in rows:
             batch.update({k: row[k] for k in ('part', 'near', 'weight') if k in row})
         return batch
 
-    def _draw(self, source, rng):
-        t, index = source.tokens, source.draw(rng)
-        groups = torch.from_numpy(np.asarray(t.groups[index], np.float32))
-        centers = torch.from_numpy(np.asarray(t.centers[index]))
-        groups, centers = augment(groups, centers, rng)
-        labels = t.labels[index]
-        labels = np.full(len(index), -1) if source.labels is None else source.labels[labels]
-        row = {'groups': groups, 'centers': centers, 'labels': torch.from_numpy(labels)}
-        if source.parts:
-            row['part'] = torch.from_numpy(t.part[index].astype(np.int64))
-            row['near'] = torch.from_numpy(t.near[index].astype(np.int64))
-            row['weight'] = torch.from_numpy(t.weight[index].astype(np.float32))
-        return row
 
-
-def augment(groups: torch.Tensor, centers: torch.Tensor, rng: np.random.Generator,
-            scale: float = 1.25):
-    """
-    Turn about the vertical, mirror and scale each cloud by itself, then back to the unit sphere.
-
-    :param groups: (B, c, k, 3). :param centers: (B, c, 3). :return: both, anew.
-    """
-    batch = len(groups)
+def turns(batch: int, rng: np.random.Generator, scale: float = 1.25) -> torch.Tensor:
+    """Draw (batch, 3, 3) maps: about the vertical, half of them mirrored, scaled by axis."""
     angle = rng.uniform(0, 2 * np.pi, batch)
     matrix = np.zeros((batch, 3, 3), np.float32)
     matrix[:, 0, 0] = matrix[:, 1, 1] = np.cos(angle)
@@ -109,14 +130,27 @@ def augment(groups: torch.Tensor, centers: torch.Tensor, rng: np.random.Generato
     matrix[:, 2, 2] = 1
     stretch = np.exp(rng.uniform(-np.log(scale), np.log(scale), (batch, 1, 3)))
     stretch[:, 0, 0] *= rng.choice([-1, 1], batch)
-    matrix = torch.from_numpy((matrix * stretch).astype(np.float32))
+    return torch.from_numpy((matrix * stretch).astype(np.float32))
+
+
+def augment(groups: torch.Tensor, centers: torch.Tensor, matrix: torch.Tensor):
+    """
+    Map each cloud by its own matrix, then back to the unit sphere.
+
+    :param groups: (B, c, k, 3). :param centers: (B, c, 3). :param matrix: (B, 3, 3).
+    :return: groups and centers, anew.
+    """
     turned = centers @ matrix.transpose(1, 2)
     size = (turned.norm(dim=-1).amax(1) / centers.norm(dim=-1).amax(1).clamp(min=1e-6))
-    matrix /= size[:, None, None].clamp(min=1e-6)
+    matrix = matrix / size[:, None, None].clamp(min=1e-6)
     flat = groups.flatten(1, 2) @ matrix.transpose(1, 2)
     return flat.view_as(groups), centers @ matrix.transpose(1, 2)
 
 
 def loader(sources: List[Source], steps: int, epoch: int, seed: int, workers: int = 0):
     """Give the loader of an epoch; a batch is made whole by the mixture, so none is collated."""
-    return DataLoader(Mixture(sources, steps, epoch, seed), batch_size=None, num_workers=workers)
+    part = (0, 1)
+    if distributed.is_available() and distributed.is_initialized():
+        part = distributed.get_rank(), distributed.get_world_size()
+    mixture = Mixture(sources, steps, epoch, seed, part)
+    return DataLoader(mixture, batch_size=None, num_workers=workers)
