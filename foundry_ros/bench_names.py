@@ -178,9 +178,9 @@ def summary(matches: Mapping[str, List[Match]], half: Mapping[str, str] = Mappin
         is judged on the other.
     :return: ``categories``: category, half, and ``all``, -> ``objects``, of which ``found``, of
         which named ``right``, ``wrong`` or ``unknown``; ``strays``: names on masks that are no
-        object; ``wrong_share``: wrong / found; ``wrong_share_with_strays``: wrong names and strays among
-        all masks. ``confusions``: the commonest, each with ``true``, ``given``, ``count`` and
-        ``where``, a few of their objects as frame/number.
+        object; ``wrong_share``: wrong / found; ``wrong_share_with_strays``: wrong names and
+        strays among all masks. ``confusions``: the commonest, each with ``true``, ``given``,
+        ``count`` and ``where``, a few of their objects as frame/number.
     """
     every = [each for group in matches.values() for each in group]
     halves = {name: [m for m in every if half.get(m.frame) == name]
