@@ -17,25 +17,20 @@
 from pathlib import Path
 from typing import Dict
 
-from training.data import cache, shapes
+from training.data import cache, catalogue, shapes
 from training.data.cache import TokenSet
-from training.data.shapes import DataError, Shapes
+from training.data.shapes import Shapes
 
 REACH = 30.0  # of the hidden point removal wherever something is measured
 
 
 def read(name: str, root) -> Shapes:
     """Read a set by its name, such as ``modelnet40_train``."""
-    kind, _, split = name.rpartition('_')
-    if kind == 'modelnet40':
-        return shapes.modelnet40(root, split)
-    if kind == 'parts':
-        return shapes.labelled_parts(root, split)
-    if name in ('infomr', 'infomr_test'):  # the test views are of the same shapes
-        return shapes.infomr(root)
     if name == 'simulated':
         return shapes.simulated()
-    raise DataError(f'there is no set called {name!r}')
+    # infomr has no split: its test views are of the same shapes
+    entry, split = catalogue.find('infomr' if name == 'infomr_test' else name)
+    return entry.read(root, split)
 
 
 def tokens(name: str, data: Dict, seed: int = 1) -> TokenSet:

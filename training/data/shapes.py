@@ -16,7 +16,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import List, Optional
+from typing import List, Optional, Tuple
 
 import numpy as np
 
@@ -33,7 +33,8 @@ class Shapes:
     N shapes of n points each, +z up, in the unit sphere.
 
     ``points`` (N, n, 3) float32, ``labels`` (N,) int64 into ``class_names``; ``parts`` (N, n)
-    int64 into ``part_names`` (``category/part``) where the set has parts.
+    int64 into ``part_names`` (``category/part``) where the set has parts. ``corrupt`` says of
+    each sample that was left out which one and why.
     """
 
     points: np.ndarray
@@ -41,12 +42,13 @@ class Shapes:
     class_names: List[str]
     parts: Optional[np.ndarray] = None
     part_names: Optional[List[str]] = None
+    corrupt: Tuple[str, ...] = ()
 
     def take(self, index) -> 'Shapes':
         """Give the shapes at ``index`` only."""
         parts = None if self.parts is None else self.parts[index]
         return Shapes(self.points[index], self.labels[index], self.class_names, parts,
-                      self.part_names)
+                      self.part_names, self.corrupt)
 
 
 def _read(root, relative):
