@@ -26,7 +26,7 @@ import time
 from typing import Dict, Iterator, List, NamedTuple
 
 from foundry_ros.config import CropParams, ObjectsParams
-from foundry_ros.crop import region
+from foundry_ros.crop import columns, region
 from foundry_ros.objects import find_objects
 import numpy as np
 
@@ -133,8 +133,9 @@ def _timed(xyz, height, width, params, repeat):
     times = []
     for _ in range(repeat):
         start = np.array([time.perf_counter(), time.thread_time()])
-        mask = region(xyz, CropParams(), params.mode)
-        scene = find_objects(xyz, mask, height, width, params)
+        points = columns(xyz)
+        mask = region(points, CropParams(), params.mode)
+        scene = find_objects(points, mask, height, width, params)
         times.append(np.array([time.perf_counter(), time.thread_time()]) - start)
     return scene.objects, *(1e3 * np.min(times, axis=0))
 

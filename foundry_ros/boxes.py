@@ -19,7 +19,8 @@ from dataclasses import dataclass
 import numpy as np
 
 SAMPLE = 400
-STEP = 2.0
+ANGLES = np.radians(np.arange(0.0, 180.0, 2.0))
+DIRECTIONS = np.stack([np.cos(ANGLES), np.sin(ANGLES)], axis=1)
 
 
 @dataclass(frozen=True)
@@ -86,12 +87,10 @@ def upright_box(points: np.ndarray, axes: np.ndarray, floor: float = np.inf) -> 
 
 def _smallest_footprint(points):
     """Turn (2, n) points so that their smallest rectangle lies along x (longer side) and y."""
-    angles = np.arange(0, 180, STEP) * (np.pi / 180)
-    directions = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(points.dtype)
-    along = directions @ points
-    widths = along.max(axis=1) - along.min(axis=1)
+    along = DIRECTIONS.astype(points.dtype) @ points
     # Turned by a quarter the rectangles repeat, with their sides swapped.
-    across = np.roll(widths, -len(angles) // 2)
-    best = np.argmin(np.where(widths >= across, widths * across, np.inf))
-    c, s = np.cos(angles[best]), np.sin(angles[best])
+    widths = np.ptp(along, axis=1).reshape(2, -1)
+    best = np.argmin(widths[0] * widths[1])
+    best += widths.shape[1] * (widths[1, best] > widths[0, best])
+    c, s = DIRECTIONS[best]
     return np.array([[c, s], [-s, c]])

@@ -31,39 +31,32 @@ def image_concavity(points: np.ndarray, normals: np.ndarray, jump: np.ndarray,
     """
     Compare position and normal on both sides of each pixel, in four directions.
 
-    :param points: (3, h, w), NaN where there is nothing.
+    :param points: (3, h, w), NaN where there is nothing, as on a border of ``reach`` pixels.
     :param normals: (3, h, w) unit vectors towards the origin.
     :param jump: (h, w) metres between neighbouring pixels that are taken for a depth jump.
     :param reach: pixels from the middle to either side.
     :return: (h, w) cost, the strongest concave change of the normal (0 none, 1.4 a right
         angle), and (h, w) mean curvature in 1/m, positive where concave.
     """
-    cost = np.zeros(jump.shape, np.float32)
+    shape, width = jump.shape, jump.shape[1]
+    # Rows follow each other in memory, so that every direction is a step along one axis.
+    points, normals = points.reshape(3, -1), normals.reshape(3, -1)
+    limit = (3 * reach * jump).ravel()
+    cost = np.zeros(limit.shape, np.float32)
     total, count = np.zeros_like(cost), np.zeros_like(cost)
-    for direction in DIRECTIONS:
-        first, last, middle = _opposite(jump.shape, direction, reach)
-        span = points[(slice(None), *last)] - points[(slice(None), *first)]
-        turn = normals[(slice(None), *first)] - normals[(slice(None), *last)]
-        length = np.sqrt(np.einsum('kij,kij->ij', span, span))
-        bend = np.einsum('kij,kij->ij', span, turn)
+    for rows, columns in DIRECTIONS:
+        step = reach * (rows * width + columns)
+        middle = np.s_[step:-step]
+        span = points[:, 2 * step:] - points[:, :-2 * step]
+        turn = normals[:, :-2 * step] - normals[:, 2 * step:]
+        length = np.sqrt(np.einsum('ki,ki->i', span, span))
+        bend = np.einsum('ki,ki->i', span, turn)
         with np.errstate(invalid='ignore', divide='ignore'):
             bend /= length
-            bend[~(length < 3 * reach * jump[middle])] = np.nan
-            np.fmax(cost[middle], bend, out=cost[middle])
-            bend /= length
-        known = np.isfinite(bend)
-        total[middle] += np.where(known, bend, 0)
+            known = (length < limit[middle]) & np.isfinite(bend)
+            bend = np.where(known, bend, np.float32(0))
+            np.maximum(cost[middle], bend, out=cost[middle])
+            np.divide(bend, length, out=bend, where=known)
+        total[middle] += bend
         count[middle] += known
-    return cost, total / np.maximum(count, 1)
-
-
-def _opposite(shape, direction, reach):
-    """Give the slices of the pixels before, after and in the middle along a direction."""
-    rows, columns = direction[0] * reach, direction[1] * reach
-    first, last, middle = [], [], []
-    for size, step in zip(shape, (rows, columns)):
-        low, high = slice(0, max(size - 2 * abs(step), 0)), slice(2 * abs(step), size)
-        first.append(low if step >= 0 else high)
-        last.append(high if step >= 0 else low)
-        middle.append(slice(abs(step), max(size - abs(step), abs(step))))
-    return tuple(first), tuple(last), tuple(middle)
+    return cost.reshape(shape), (total / np.maximum(count, 1)).reshape(shape)

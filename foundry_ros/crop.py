@@ -37,6 +37,16 @@ class Voxels:
     counts: np.ndarray
 
 
+def columns(xyz: np.ndarray) -> np.ndarray:
+    """
+    Lay all x one after the other in memory, then all y, then all z: passes over them are fast.
+
+    :param xyz: (N, 3), a view of a message, say.
+    :return: (N, 3) float32; the same array if it lies so.
+    """
+    return np.ascontiguousarray(xyz.T, np.float32).T
+
+
 def region(xyz: np.ndarray, params: CropParams, mode: str = 'tabletop') -> np.ndarray:
     """
     Tell which points are finite, within range and within the box of interest.
@@ -49,7 +59,8 @@ def region(xyz: np.ndarray, params: CropParams, mode: str = 'tabletop') -> np.nd
     params = by_mode(params, mode)
     # Comparisons with NaN are false, so one pass also drops what is not finite.
     with np.errstate(invalid='ignore', over='ignore'):
-        squared = np.einsum('ij,ij->i', xyz, xyz)
+        x, y, z = xyz.T
+        squared = x * x + y * y + z * z
         keep = (squared >= params.min_range ** 2) & (squared <= params.max_range ** 2)
         for axis, name in enumerate('xyz'):
             low, high = getattr(params, f'min_{name}'), getattr(params, f'max_{name}')

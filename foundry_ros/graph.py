@@ -61,22 +61,25 @@ class Patches:
 
     def joined(self, pairs: np.ndarray) -> 'Patches':
         """Join patches by pairs (2, p) of labels; the labels that are left have no gaps."""
+        if not pairs.size:
+            return self
         new = numbered(components(self.count, pairs))
-        return Patches(new[self.labels], int(new.max(initial=0)) + 1,
-                       _between(self.near, new[self.labels[self.near]]),
-                       _between(self.jumps, new[self.labels[self.jumps]]))
+        labels = new.take(self.labels)
+        return Patches(labels, int(new.max(initial=0)) + 1,
+                       _between(self.near, labels), _between(self.jumps, labels))
 
 
 def patches(graph: SurfaceGraph, labels: np.ndarray) -> Patches:
     """Group the nodes of a graph by their labels (n,), 0 = none."""
     return Patches(labels, int(labels.max(initial=0)) + 1,
-                   _between(graph.near, labels[graph.near]),
-                   _between(graph.jumps, labels[graph.jumps]))
+                   _between(graph.near, labels), _between(graph.jumps, labels))
 
 
-def _between(edges, ends):
+def _between(edges, labels):
     """Keep the edges whose ends have different labels."""
-    return edges[:, (ends[0] != ends[1]) & (ends[0] > 0) & (ends[1] > 0)]
+    ends = labels.take(edges)
+    apart = np.flatnonzero((ends[0] != ends[1]) & (ends[0] > 0) & (ends[1] > 0))
+    return edges.take(apart, axis=1)
 
 
 def numbered(parents: np.ndarray) -> np.ndarray:
@@ -122,12 +125,12 @@ def watershed(graph: SurfaceGraph, labels: np.ndarray) -> np.ndarray:
     :return: (n,) labels, 0 where no basin reaches.
     """
     labels = labels.copy()
-    empty = labels[graph.near] == 0
+    empty = labels.take(graph.near) == 0
     source, target = _towards(graph.near, empty)
     gap = graph.points.take(source, axis=0) - graph.points.take(target, axis=0)
     order = _by_size(np.einsum('ij,ij->i', gap, gap))[::-1]
-    source, target = source[order], target[order]
-    cost = graph.cost[source]
+    source, target = source.take(order), target.take(order)
+    cost = graph.cost.take(source)
     for level, depth in FLOOD:
         for _ in range(depth):
             ready = np.flatnonzero((labels.take(target) > 0) & (cost < level))
@@ -147,8 +150,9 @@ def _by_size(values):
 
 def _towards(edges, empty):
     """Direct edges from each empty end to the other."""
-    return (np.concatenate([edges[0][empty[0]], edges[1][empty[1]]]),
-            np.concatenate([edges[1][empty[0]], edges[0][empty[1]]]))
+    chosen = [np.flatnonzero(end) for end in empty]
+    return tuple(np.concatenate([edges[one].take(chosen[0]), edges[1 - one].take(chosen[1])])
+                 for one in (0, 1))
 
 
 def surrounded(graph: SurfaceGraph, labels: np.ndarray) -> np.ndarray:

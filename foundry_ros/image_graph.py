@@ -24,8 +24,9 @@ import numpy as np
 from scipy import ndimage
 
 # Pixels across the reduced image; on it, the window of the normals and, to either side, how far
-# a crease is looked for.
+# a crease is looked for. Around it lies an empty border, so that all pixels have neighbours.
 WIDTH, WINDOW, REACH = 320, 7, 3
+BORDER = REACH
 # Depth noise of structured light and stereo cameras at a metre; it grows with the square.
 NOISE = 0.003
 # The four neighbours of a pixel.
@@ -37,9 +38,9 @@ class ImageGraph:
     """
     A surface graph whose nodes are pixels of a reduced image.
 
-    ``nodes`` (h, w) is the node of each reduced pixel, -1 = none; reduced pixel (r, c) is the
-    pixel ``origin + stride * (r, c)`` of the cloud. ``ranges`` (h, w) is the distance of
-    everything seen there, NaN where nothing is.
+    ``nodes`` (h, w) is the node of each reduced pixel, -1 = none, as on a border of 3 pixels;
+    reduced pixel (r + 3, c + 3) is the pixel ``origin + stride * (r, c)`` of the cloud.
+    ``ranges`` (h, w) is the distance of everything seen there, NaN where nothing is.
     """
 
     graph: SurfaceGraph
@@ -53,33 +54,47 @@ def image_graph(xyz: np.ndarray, clearance: np.ndarray, least: float) -> Optiona
     """
     Build the graph of the pixels that are clear of all surfaces.
 
-    :param xyz: (H, W, 3) float32.
+    :param xyz: (3, H, W) float32.
     :param clearance: (H, W) metres from the nearest surface, negative where no object can be.
     :param least: clearance that objects have, metres; more at a distance, as noise grows.
     :return: the graph, or None when no pixel is clear.
     """
-    stride = max(1, round(xyz.shape[1] / WIDTH))
-    coarse = np.s_[::stride, ::stride]
-    free = clearance[coarse] > least
+    stride = max(1, round(xyz.shape[2] / WIDTH))
+    clearance = clearance[::stride, ::stride]
+    free = clearance > least
     rows, columns = (np.flatnonzero(free.any(axis=axis)) for axis in (1, 0))
     if not len(rows):
         return None
     part = np.s_[rows[0]:rows[-1] + 1, columns[0]:columns[-1] + 1]
-    seen = np.ascontiguousarray(xyz[coarse][part].transpose(2, 0, 1))
-    ranges = np.sqrt(np.einsum('kij,kij->ij', seen, seen))
-    free = free[part] & ~(clearance[coarse][part] < NOISE * ranges ** 2)
+    seen = _bordered(xyz[:, ::stride, ::stride][:, part[0], part[1]], np.nan)
+    squares = np.einsum('kij,kij->ij', seen, seen)
+    free = _bordered(free[part], False)
+    free &= _bordered(clearance[part], 0) >= NOISE * squares
     if not free.any():
         return None
+    ranges = np.sqrt(squares)
     points = np.where(free, seen, np.float32(np.nan))
     jump = jump_size(ranges)
     normals = image_normals(points, jump, WINDOW)
     cost, curvature = image_concavity(points, normals, jump, REACH)
-    nodes = np.where(free, np.cumsum(free).reshape(free.shape) - 1, -1)
-    near, jumps = _edges(nodes, ranges, jump)
-    graph = SurfaceGraph(points[:, free].T, np.nan_to_num(normals[:, free].T), cost[free],
-                         curvature[free], near, jumps)
+    chosen = np.flatnonzero(free)
+    nodes = np.full(free.shape, -1)
+    nodes.ravel()[chosen] = np.arange(len(chosen))
+    near, jumps = _edges(free, nodes, ranges, jump)
+    points, normals = (np.ascontiguousarray(np.nan_to_num(a.reshape(3, -1).take(chosen, axis=1)).T)
+                       for a in (points, normals))
+    graph = SurfaceGraph(points, normals, cost.take(chosen), curvature.take(chosen), near, jumps)
     origin = int(rows[0]) * stride, int(columns[0]) * stride
     return ImageGraph(graph, nodes, origin, stride, ranges)
+
+
+def _bordered(image, value):
+    """Put a border of one value around an image (..., h, w)."""
+    height, width = image.shape[-2:]
+    result = np.full((*image.shape[:-2], height + 2 * BORDER, width + 2 * BORDER), value,
+                     image.dtype)
+    result[..., BORDER:-BORDER, BORDER:-BORDER] = image
+    return result
 
 
 def image_basins(image: ImageGraph, low: np.ndarray) -> np.ndarray:
@@ -98,22 +113,18 @@ def image_basins(image: ImageGraph, low: np.ndarray) -> np.ndarray:
 
 def interior(image: ImageGraph, labels: np.ndarray) -> np.ndarray:
     """Tell the nodes whose patch goes on for two pixels along rows and columns, (n,) bool."""
-    here = image.nodes >= 0
-    picture = np.zeros(here.shape, labels.dtype)
-    picture[here] = labels
+    picture = _picture(image, labels).ravel()
     inside = picture > 0
-    for axis in (0, 1):
-        for step in (1, 2):
-            ahead, behind = [np.s_[:], np.s_[:]], [np.s_[:], np.s_[:]]
-            ahead[axis], behind[axis] = np.s_[step:], np.s_[:-step]
-            ahead, behind = tuple(ahead), tuple(behind)
-            same = picture[ahead] == picture[behind]
-            inside[ahead] &= same
-            inside[behind] &= same
-        edge = [np.s_[:], np.s_[:]]
-        for edge[axis] in (np.s_[:2], np.s_[-2:]):
-            inside[tuple(edge)] = False
-    return inside[here]
+    for step in (1, image.nodes.shape[1]):
+        pair = picture[step:] == picture[:-step]
+        three = pair[step:] & pair[:-step]
+        inside[2 * step:-2 * step] &= three[2 * step:] & three[:-2 * step]  # five around each
+    return inside[image.nodes.ravel() >= 0]
+
+
+def _picture(image, labels):
+    """Lay the labels of the nodes out as an image (h, w) int32, 0 where there is none."""
+    return np.append(labels, 0).astype(np.int32).take(image.nodes)  # node -1 is the last
 
 
 def jump_size(ranges):
@@ -121,16 +132,15 @@ def jump_size(ranges):
     return 0.008 * ranges + 0.002 * ranges ** 2
 
 
-def _edges(nodes, ranges, jump):
+def _edges(free, nodes, ranges, jump):
     """Join the nodes of neighbouring pixels: (2, e) on a surface, (2, f) across a jump."""
-    near, jumps = [], []
+    near, jumps, flat = [], [], free.ravel()
     for rows, columns in DIRECTIONS:
-        first = np.s_[:nodes.shape[0] - rows, max(-columns, 0):nodes.shape[1] - max(columns, 0)]
-        last = np.s_[rows:, max(columns, 0):nodes.shape[1] + min(columns, 0)]
-        both = (nodes[first] >= 0) & (nodes[last] >= 0)
-        apart = both & (np.abs(ranges[first] - ranges[last]) > jump[first])
-        for edges, chosen in ((near, both & ~apart), (jumps, apart)):
-            edges.append(np.stack([nodes[first][chosen], nodes[last][chosen]]))
+        step = rows * free.shape[1] + columns
+        first = np.flatnonzero(flat[:-step] & flat[step:])
+        apart = np.abs(ranges.take(first) - ranges.take(first + step)) > jump.take(first)
+        for edges, chosen in ((near, first[~apart]), (jumps, first[apart])):
+            edges.append(nodes.take([chosen, chosen + step]))
     return np.concatenate(near, axis=1), np.concatenate(jumps, axis=1)
 
 
@@ -141,33 +151,33 @@ def spread(image: ImageGraph, labels: np.ndarray, xyz: np.ndarray,
 
     :param image: the graph that was labelled.
     :param labels: (n,) labels of its nodes, from 1, 0 = none.
-    :param xyz: (H, W, 3) the cloud.
+    :param xyz: (3, H, W) the cloud.
     :param free: (H, W) bool, the pixels that may get a label.
     :return: (H, W) int32 labels, 0 = none.
     """
     stride, (top, left) = image.stride, image.origin
-    coarse = np.append(labels, 0).astype(np.int32).take(image.nodes)  # node -1 is the last
+    padded = _picture(image, labels)
+    coarse = _shifted(padded, 0, 0)
     height, width = (min(stride * n, size - start) for n, size, start in
                      zip(coarse.shape, free.shape, image.origin))
     part = np.s_[top:top + height, left:left + width]
-    padded = np.pad(coarse, 1)
     mixed = np.zeros(coarse.shape, bool)
     for row, column in AROUND:
         mixed |= _shifted(padded, row, column) != coarse
     full = np.zeros(free.shape, np.int32)
-    full[part] = np.where(free[part], _enlarge(coarse, stride)[:height, :width], 0)
+    np.multiply(_enlarge(coarse, stride)[:height, :width], free[part], out=full[part])
     doubt = np.flatnonzero(_enlarge(mixed, stride)[:height, :width] & free[part])
     rows, columns = np.divmod(doubt, width)
     pixels = (top + rows) * free.shape[1] + left + columns
-    points = xyz.reshape(-1, 3).take(pixels, axis=0)
+    points = xyz.reshape(3, -1).take(pixels, axis=1)
     full.ravel()[pixels] = _nearest(image, padded, points, rows // stride, columns // stride)
     return full
 
 
-def _shifted(padded, row, column):
-    """Look one or no step to the side in an image with a border of one pixel."""
-    height, width = padded.shape
-    return padded[1 + row:height - 1 + row, 1 + column:width - 1 + column]
+def _shifted(bordered, row, column):
+    """Look one or no step to the side in an image with a border, and leave that off."""
+    height, width = bordered.shape
+    return bordered[BORDER + row:height - BORDER + row, BORDER + column:width - BORDER + column]
 
 
 def _enlarge(image, stride):
@@ -176,17 +186,18 @@ def _enlarge(image, stride):
 
 
 def _nearest(image, labels, points, rows, columns):
-    """Label points (n, 3) by the nearest labelled node around, or 0 if none is near."""
-    nodes = np.pad(image.nodes, 1, constant_values=-1)
-    home = (rows + 1) * nodes.shape[1] + columns + 1
-    choice = np.zeros(len(points), np.int32)
-    best = (2.5 * jump_size(np.sqrt(np.einsum('ij,ij->i', points, points)))) ** 2
+    """Label points (3, n) by the nearest labelled node around, or 0 if none is near."""
+    nodes = image.nodes
+    home = (rows + BORDER) * nodes.shape[1] + columns + BORDER
+    choice = np.zeros(points.shape[1], np.int32)
+    best = (2.5 * jump_size(np.sqrt(np.einsum('ki,ki->i', points, points)))) ** 2
+    known = np.ascontiguousarray(image.graph.points.T)
     for row, column in ((0, 0), *AROUND):
         cell = home + row * nodes.shape[1] + column
         label = labels.take(cell)
-        offset = image.graph.points.take(nodes.take(cell), axis=0)
+        offset = known.take(nodes.take(cell), axis=1)
         offset -= points
-        distance = np.einsum('ij,ij->i', offset, offset)
+        distance = np.einsum('ki,ki->i', offset, offset)
         closer = (label > 0) & (distance < best)
         np.copyto(best, distance, where=closer)
         np.copyto(choice, label, where=closer)

@@ -15,6 +15,7 @@
 """Surface normals, from the neighbourhood in the image or in space."""
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
 
 def image_normals(points: np.ndarray, jump: np.ndarray, window: int) -> np.ndarray:
@@ -37,8 +38,8 @@ def image_normals(points: np.ndarray, jump: np.ndarray, window: int) -> np.ndarr
     length = np.sqrt(np.einsum('kij,kij->ij', normals, normals))
     away = np.einsum('kij,kij->ij', normals, points) > 0
     with np.errstate(invalid='ignore', divide='ignore'):
-        normals /= np.where(away, -length, length)
-    normals[:, ~(length > 0) | np.isnan(points[2])] = np.nan
+        length = np.where(np.isnan(points[2]), np.nan, length)
+        normals /= np.where(away, -length, length)  # 0 / 0 where there is no tangent
     return normals
 
 
@@ -60,14 +61,27 @@ def box_sum(values: np.ndarray, window: int) -> np.ndarray:
 
     :param window: odd width of the window.
     """
-    for axis in (-2, -1):
-        total = values.copy()
-        for shift in range(1, window // 2 + 1):
-            ahead, behind = _cut(axis, shift, None), _cut(axis, 0, -shift)
-            total[behind] += values[ahead]
-            total[ahead] += values[behind]
-        values = total
-    return values
+    half = window // 2
+    border = [(0, 0)] * (values.ndim - 2) + [(half, half)] * 2
+    padded = np.pad(values, border)
+    # Rows follow each other in memory, so that both axes are steps along one.
+    total = _running_sum(padded.ravel(), window, 1)
+    total = _running_sum(total, window, padded.shape[-1])
+    return as_strided(total, values.shape, padded.strides)
+
+
+def _running_sum(values, count, step):
+    """Add to each of (n,) values the next ``count - 1`` that are ``step`` apart."""
+    length = len(values) - (count - 1) * step
+    total, done, power = np.zeros(length, values.dtype), 0, 1
+    while power <= count:
+        if count & power:
+            total += values[done * step:done * step + length]
+            done += power
+        if 2 * power <= count:  # from sums of 1, 2, 4 ... to those of twice as many
+            values = values[:-power * step] + values[power * step:]
+        power *= 2
+    return total
 
 
 def _cut(axis, start, stop):

@@ -19,6 +19,7 @@ from typing import List, Optional, Sequence, Tuple
 
 from foundry_ros.boxes import Box, upright_axes, upright_box
 from foundry_ros.config import by_mode, ObjectsParams
+from foundry_ros.crop import columns
 from foundry_ros.ground import uneven_clearance
 from foundry_ros.segmentation import segment_image, segment_sweep, segment_voxels
 from foundry_ros.strays import attached
@@ -72,7 +73,7 @@ def find_objects(xyz: np.ndarray, mask: np.ndarray, height: int, width: int,
     :return: the scene; without points or surfaces it is empty, not an error.
     """
     params = by_mode(params, params.mode)
-    xyz = np.ascontiguousarray(xyz, np.float32)  # a view of a message is slow to pick from
+    xyz = columns(xyz)
     chosen = np.flatnonzero(mask)
     supports, walls, up = _surfaces(xyz[chosen[::max(1, len(chosen) // 3000)]], params, up)
     clearance = _clearance(xyz, supports, params.max_height)
@@ -86,7 +87,7 @@ def find_objects(xyz: np.ndarray, mask: np.ndarray, height: int, width: int,
         labels = segment_sweep(xyz, clearance > params.surface_distance, params, up)
     elif height > 1:
         shape = height, width
-        labels = segment_image(xyz.reshape(*shape, 3), clearance.reshape(shape), params, up)
+        labels = segment_image(xyz.T.reshape(3, *shape), clearance.reshape(shape), params, up)
     else:
         labels = segment_voxels(xyz, clearance > params.surface_distance, params, up)
     objects = _crops(xyz, labels.ravel(), clearance, params, up)
@@ -116,13 +117,15 @@ def _clearance(xyz: np.ndarray, supports: Sequence[Plane], max_height: float) ->
     :return: (N,) float32, metres, negative where a point is below all supports or too high
         above them; inf everywhere when there is no support.
     """
-    nearest = np.full(len(xyz), np.inf, np.float32)
-    above = np.full(len(xyz), not supports)
-    for plane in supports:
+    clearance = np.full(len(xyz), np.inf, np.float32)
+    for number, plane in enumerate(supports):
         height = plane.height(xyz)
-        above |= (height > 0) & (height < max_height)
-        np.minimum(nearest, np.abs(height), out=nearest)
-    return np.where(above, nearest, -nearest)
+        np.negative(height, out=height, where=height >= max_height)
+        if number:
+            nearest = np.minimum(np.abs(height), np.abs(clearance))
+            height = np.where(np.maximum(height, clearance) > 0, nearest, -nearest)
+        clearance = height
+    return clearance
 
 
 def _with_points(xyz, supports, on):
@@ -142,11 +145,12 @@ def _crops(xyz, labels, clearance, params, up) -> Tuple[ObjectCrop, ...]:
     for indices in groups(labels):
         if len(indices) < params.min_points:
             continue
-        points = xyz.take(indices, axis=0)
+        if clearance.take(indices).max() < RISE * params.surface_distance:
+            continue  # bumps of the surface are no objects
+        points = xyz.T.take(indices, axis=1).T
         whole = attached(points)
         if not whole.all():
             indices, points = indices[whole], points[whole]
-        # Bumps of the surface are no objects.
         above = clearance.take(indices)
         if above.max() < RISE * params.surface_distance:
             continue
@@ -164,13 +168,13 @@ def groups(labels: np.ndarray) -> List[np.ndarray]:
     :param labels: (N,) int, 0 = none.
     :return: (n,) int64 indices in ascending order, for each label that occurs.
     """
-    chosen = np.flatnonzero(labels)
-    picked = labels[chosen]
-    if len(picked) and picked.max() < 2 ** 16:
+    chosen = np.flatnonzero(labels != 0)
+    picked = labels.take(chosen)
+    counts = np.bincount(picked)
+    if len(counts) <= 2 ** 16:
         picked = picked.astype(np.uint16)  # numpy sorts these by radix
-    order = np.argsort(picked, kind='stable')
-    ends = np.flatnonzero(np.diff(picked[order])) + 1
-    return np.split(chosen[order], ends) if len(chosen) else []
+    members = chosen.take(np.argsort(picked, kind='stable'))
+    return np.split(members, np.cumsum(counts[counts > 0])[:-1]) if len(chosen) else []
 
 
 def _floor(points, clearance, up):

@@ -23,7 +23,7 @@ from foundry_ros.boxes import Box
 from foundry_ros.budget import BudgetController
 from foundry_ros.cloud import Cloud
 from foundry_ros.config import Params
-from foundry_ros.crop import region, up_vector
+from foundry_ros.crop import columns, region, up_vector
 from foundry_ros.load import Load, LoadMonitor
 from foundry_ros.names import best, class_scores, name_parts, NO_PART, UNKNOWN
 from foundry_ros.objects import find_objects, Scene
@@ -104,14 +104,15 @@ class Pipeline:
         """
         params, lap = self.params, _Laps()
         self.controller.arrived(cloud.stamp)
-        mask = region(cloud.xyz, params.crop, params.objects.mode)
+        xyz = columns(cloud.xyz)
+        mask = region(xyz, params.crop, params.objects.mode)
         known_up = up_vector(params.crop.up)
         lap('crop')
-        scene = find_objects(cloud.xyz, mask, cloud.height, cloud.width, params.objects,
+        scene = find_objects(xyz, mask, cloud.height, cloud.width, params.objects,
                              up if known_up is None else known_up, cloud.rgb)
         lap('segment')
         budget = self._budget(len(scene.objects), params)
-        shapes = [normalise(cloud.xyz[crop.indices], crop.up)[0] for crop in scene.objects]
+        shapes = [normalise(xyz[crop.indices], crop.up)[0] for crop in scene.objects]
         tokens = tokenise(shapes)
         lap('tokens')
         prediction = self.student(tokens.groups, tokens.centers, budget)

@@ -146,7 +146,7 @@ def _samples(labels):
     """Pick evenly spread nodes of each label with enough of them: (k, SAMPLES), (k,) labels."""
     sizes = np.bincount(labels, minlength=1)
     starts = np.cumsum(sizes) - sizes
-    order = np.argsort(labels, kind='stable')
+    order = np.argsort(labels.astype(np.uint16), kind='stable')  # numpy sorts these by radix
     sizes[0] = 0
     found = np.argsort(-sizes, kind='stable')[:MOST]
     found = np.sort(found[sizes[found] >= LEAST])

@@ -37,7 +37,7 @@ def segment_image(xyz: np.ndarray, clearance: np.ndarray, params, up: np.ndarray
     """
     Label the objects of an organised cloud.
 
-    :param xyz: (H, W, 3) float32.
+    :param xyz: (3, H, W) float32.
     :param clearance: (H, W) metres from the nearest surface, negative where no object can be.
     :param params: ObjectsParams with every value set.
     :param up: (3,) unit vector.

@@ -20,6 +20,7 @@ from scipy import ndimage
 
 # The grid is so many cells wide; pieces that no cell joins to the rest are apart.
 CELLS = 16
+TOUCHING = np.ones((3, 3, 3), bool)
 # Pieces with a smaller share of the points are strays ...
 PIECE = 0.005
 # ... unless all of them hold more than this: then the object itself is in pieces.
@@ -37,14 +38,13 @@ def attached(points: np.ndarray) -> np.ndarray:
     :param points: (n, 3) float32, n >= 1, finite.
     :return: (n,) bool, at least 95 % of them true.
     """
-    local = np.ascontiguousarray(points.T)  # (3, n): extremes along rows are fast
-    local -= local.min(axis=1, keepdims=True)
+    local = points.T - points.min(axis=0)[:, None]
     local *= CELLS / max(float(local.max()), 1e-6)
     x, y, z = local.astype(np.int32)
-    width = CELLS + 1
-    cell = (x * width + y) * width + z
-    counts = np.bincount(cell, minlength=width ** 3)
-    pieces, number = ndimage.label(counts.reshape(width, width, width), np.ones((3, 3, 3)))
+    shape = x.max() + 1, y.max() + 1, z.max() + 1
+    cell = (x * shape[1] + y) * shape[2] + z
+    counts = np.bincount(cell, minlength=shape[0] * shape[1] * shape[2])
+    pieces, number = ndimage.label(counts.reshape(shape), TOUCHING)
     everything = np.ones(len(points), bool)
     if number == 1:
         return everything

@@ -59,6 +59,7 @@ def test_concave_creases_cost_and_convex_edges_do_not():
     """The foot of a box on the table is a crease; the box's own edges are none."""
     xyz, truth = look(((0.0, 0.0, 0, 0.3, 0.2, 0.15),))
     points = xyz.reshape(HEIGHT, WIDTH, 3).transpose(2, 0, 1)
+    points = np.where(np.pad(np.ones((HEIGHT - 6, WIDTH - 6), bool), 3), points, np.nan)
     jump = np.full((HEIGHT, WIDTH), 0.02, np.float32)
     cost, curvature = image_concavity(points, image_normals(points, jump, 7), jump, 3)
     truth = truth.reshape(HEIGHT, WIDTH)
