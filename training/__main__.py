@@ -19,6 +19,7 @@ import importlib
 import sys
 
 from training import config as configuration
+from training.arguments import overrides_last
 from training.data.shapes import DataError
 
 VERBS = {
@@ -29,7 +30,10 @@ VERBS = {
     'evaluate': 'measure the exported bundle at every budget and fill its manifest',
     'compare': 'set fine-tuned students side by side',
     'probe': 'show what pretraining is worth: a linear probe against random weights',
+    'check-data': 'tell which data sets are there and whole, which are missing, how to get them',
+    'shards': 'pack the published files of Objaverse for training',
 }
+WITHOUT_CONFIG = ('check-data', 'shards')
 
 
 def main(arguments=None) -> int:
@@ -38,17 +42,22 @@ def main(arguments=None) -> int:
     verbs = parser.add_subparsers(dest='verb', required=True)
     for verb, text in VERBS.items():
         sub = verbs.add_parser(verb, help=text, description=text)
-        sub.add_argument('--config', required=True, help='YAML file, see training/configs')
-        sub.add_argument('--data-root', help='folder that holds the data sets')
+        sub.add_argument('--config', required=verb not in WITHOUT_CONFIG,
+                         help='YAML file, see training/configs')
+        sub.add_argument('--data-root', help='folder that holds the data sets'
+                         + (' (data)' if verb in WITHOUT_CONFIG else ''))
         sub.add_argument('--resume', action='store_true', help='go on from the last checkpoint')
-        sub.add_argument('overrides', nargs='*', help='dotted, such as trainer.epochs=10')
-    asked = parser.parse_args(arguments)
+        sub.add_argument('overrides', nargs='*',
+                         help='dotted, such as trainer.epochs=10 or --trainer.epochs 10')
+    asked = parser.parse_args(overrides_last(sys.argv[1:] if arguments is None else arguments))
     try:
-        config = configuration.load(asked.config, asked.overrides)
+        config = {'data': {'root': 'data'}}
+        if asked.config:
+            config = configuration.load(asked.config, asked.overrides)
         if asked.data_root:
             config['data']['root'] = asked.data_root
         package = 'training' if asked.verb == 'export' else 'training.tasks'
-        task = importlib.import_module(f'{package}.{asked.verb}')
+        task = importlib.import_module(f'{package}.{asked.verb.replace("-", "_")}')
         task.run(config, resume=asked.resume)
     except (configuration.ConfigError, DataError, FileNotFoundError) as error:
         print(f'error: {error}', file=sys.stderr)

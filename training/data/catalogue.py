@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Callable, Dict, Tuple
 
-from training.data import published, shapes
+from training.data import objaverse, published, shapes
 from training.data.shapes import DataError, Shapes
 
 
@@ -34,6 +34,7 @@ class Entry:
     :param splits: how many shapes each split has when whole.
     :param classes: how many there are.
     :param also: splits made of those.
+    :param streamed: whether its points are read when asked for: they do not fit into memory.
     """
 
     folder: str
@@ -43,6 +44,7 @@ class Entry:
     splits: Dict[str, int]
     classes: int
     also: Tuple[str, ...] = ()
+    streamed: bool = False
 
 
 def _infomr(root, split) -> Shapes:
@@ -50,7 +52,7 @@ def _infomr(root, split) -> Shapes:
     return shapes.infomr(root)
 
 
-POINT_BERT = 'https://github.com/Julie-tang00/Point-BERT/blob/master/DATASET.md'
+POINT_BERT = 'https://github.com/Julie-tang00/Point-BERT (DATASET.md has the addresses)'
 STANFORD = 'https://shapenet.cs.stanford.edu/media'
 SCANS = 'https://hkust-vgd.github.io/scanobjectnn (h5_files.zip; its h5_files becomes the folder)'
 
@@ -77,7 +79,7 @@ ENTRIES: Dict[str, Entry] = {
         f'{STANFORD}/shapenetcore_partanno_segmentation_benchmark_v0_normal.zip',
         published.shapenetpart, {'train': 12137, 'val': 1870, 'test': 2874}, 16, ('trainval',)),
     **{f'scanobjectnn_{variant}': Entry(
-        'ScanObjectNN', '/'.join(part) + '.h5', SCANS,
+        'ScanObjectNN', f'{part[0]}/{{training,test}}_{part[1]}.h5', SCANS,
         partial(published.scanobjectnn, variant=variant), splits, 15)
         for (variant, part), splits in zip(published.SCANOBJECTNN_FILES.items(), (
             {'train': 2304, 'test': 581}, {'train': 2304, 'test': 581},
@@ -86,6 +88,12 @@ ENTRIES: Dict[str, Entry] = {
         'OmniObject3D', 'point_clouds/hdf5_files/1024/<category>_1024.hdf5',
         'https://opendatalab.com/OpenXD-OmniObject3D-New', published.omniobject3d,
         {'train': 4641, 'test': 1270}, 216),
+    'objaverse': Entry(
+        'objaverse', 'shards/{train,val}-*.tar, made by `python -m training shards` of '
+        '8192_npy/<id>_8192.npy and val_object_ids_3000.txt',
+        'https://huggingface.co/datasets/RunsenXu/PointLLM (Objaverse_660K_8192_npy_split_a*, '
+        'joined and unpacked)', objaverse.objaverse, {'train': 661575, 'val': 3000}, 0,
+        streamed=True),
     'parts': Entry(
         'psb_labeled', 'psb_labeled_4096.npz',
         'made of the Labelled Princeton Segmentation Benchmark (Kalogerakis 2010), 4,096 points '

@@ -27,7 +27,7 @@ from typing import Dict, Iterator, List
 import numpy as np
 
 from training.data.samples import collect, Sample
-from training.data.shapes import DataError, Shapes
+from training.data.shapes import DataError, Missing, Shapes
 from training.data.synsets import SHAPENET55, SHAPENETPART
 
 
@@ -125,7 +125,7 @@ def omniobject3d(root, split: str, count: int = 1024) -> Shapes:
     folder = Path(root) / 'OmniObject3D' / 'point_clouds' / 'hdf5_files' / '1024'
     files = sorted(_present(folder).glob('*_1024.hdf5'))
     if not files:
-        raise DataError(f'{folder} holds no <category>_1024.hdf5')
+        raise Missing(f'{folder} holds no <category>_1024.hdf5')
 
     def samples():
         for label, path in enumerate(files):
@@ -148,8 +148,9 @@ def shapenetpart(root, split: str, count: int = 3072) -> Shapes:
     folder = Path(root) / 'shapenetcore_partanno_segmentation_benchmark_v0_normal'
     wanted = ['train', 'val'] if split == 'trainval' else [split]
     lists = [folder / 'train_test_split' / f'shuffled_{w}_file_list.json' for w in wanted]
+    texts = [_present(path).read_bytes() for path in lists]
     try:
-        entries = [e for path in lists for e in json.loads(_present(path).read_text())]
+        entries = [str(entry) for text in texts for entry in json.loads(text)]
     except ValueError as error:
         raise DataError(f'{lists[0].parent} holds a list that is no JSON: {error}') from None
     synsets, first = list(SHAPENETPART), _first_parts()
@@ -157,7 +158,7 @@ def shapenetpart(root, split: str, count: int = 3072) -> Shapes:
 
     def samples():
         for entry in entries:
-            synset, shape = entry.split('/')[-2:]  # shape_data/02691156/<id>
+            synset, shape = ['', *entry.split('/')][-2:]  # shape_data/02691156/<id>
             label = synsets.index(synset) if synset in SHAPENETPART else -1
             path = folder / synset / f'{shape}.txt'
             yield f'{synset}/{shape}', label, partial(_with_parts, path, synset, first)
@@ -229,8 +230,8 @@ def _fail(error):
 
 def _present(path: Path) -> Path:
     if not path.exists():
-        raise DataError(f'{path} is missing; check-data says where it is had, --data-root should '
-                        'name the folder that holds the sets')
+        raise Missing(f'{path} is missing; check-data says where it is had, --data-root should '
+                      'name the folder that holds the sets')
     return path
 
 

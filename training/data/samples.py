@@ -88,7 +88,7 @@ def collect(title: str, samples: Iterable[Sample], class_names: List[str], count
             cloud, part = read() if part_names else (read(), None)
             cloud = checked(cloud)
         except (OSError, ValueError, EOFError) as error:
-            corrupt.append(f'{name}: {_reason(error)}')
+            corrupt.append(f'{name}: {reason(error)}')
             continue
         index, row = fixed(cloud, count, name), len(labels)
         points[row] = tokens.normalise(upright(cloud) if y_up else cloud)[0][index]
@@ -111,7 +111,7 @@ def warn(title: str, corrupt: List[str], of: int) -> None:
                     '; '.join(corrupt[:NAMED]), more)
 
 
-def _reason(error):
+def reason(error: Exception) -> str:
     """Say in one line what was wrong, without the path that the name gives already."""
     if isinstance(error, FileNotFoundError):
         return 'missing'

@@ -15,11 +15,13 @@
 """The token sets of each stage, by name, from the shapes and the cache."""
 
 from pathlib import Path
-from typing import Dict
+from typing import Dict, List, Union
 
 from training.data import cache, catalogue, shapes
 from training.data.cache import TokenSet
+from training.data.mixture import Source
 from training.data.shapes import Shapes
+from training.data.stream import Stream
 
 REACH = 30.0  # of the hidden point removal wherever something is measured
 
@@ -44,3 +46,19 @@ def tokens(name: str, data: Dict, seed: int = 1) -> TokenSet:
     turn = 'any' if name.startswith('infomr') else 'yaw'  # its up is not consistent
     return cache.build(Path(data['cache']) / name, read(name, data['root']), whole, views, seed,
                        REACH if measured else None, turn)
+
+
+def sources(data: Dict, seed: int) -> List[Union[Source, Stream]]:
+    """
+    Open what the batches of ``data.mix`` are made of: cached tokens, streams of what is too large.
+
+    :param data: of the configuration: ``mix`` {set: clouds in a batch} and see :func:`tokens`.
+    :param seed: of a stream's order.
+    """
+    made: List[Union[Source, Stream]] = []
+    for name, share in data['mix'].items():
+        if share and name != 'simulated' and catalogue.find(name)[0].streamed:
+            made.append(Stream(read(name, data['root']).points, share, seed))
+        elif share:
+            made.append(Source(tokens(name, data), share))
+    return made

@@ -14,17 +14,25 @@
 
 """The shapes that training knows: every set is read to upright points with labels."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+import logging
 from pathlib import Path
-from typing import List, Optional, Tuple
+from typing import Dict, List, Optional, Tuple
+import zipfile
 
 import numpy as np
 
 from training.data import primitives
 
+log = logging.getLogger(__name__)
+
 
 class DataError(ValueError):
     """Data that is missing or not in its published format."""
+
+
+class Missing(DataError):
+    """Data that is not there at all."""
 
 
 @dataclass(frozen=True)
@@ -51,11 +59,27 @@ class Shapes:
                       self.part_names, self.corrupt)
 
 
-def _read(root, relative):
+def _read(root, relative) -> Dict[str, np.ndarray]:
     path = Path(root) / relative
     if not path.exists():
-        raise DataError(f'{path} is missing; --data-root should name the folder that holds it')
-    return np.load(path, allow_pickle=False)
+        raise Missing(f'{path} is missing; --data-root should name the folder that holds it')
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {key: file[key] for key in file.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise DataError(f'{path} cannot be read: {" ".join(str(error).split())}') from None
+
+
+def _sound(name: str, shapes: Shapes) -> Shapes:
+    """Leave out, count and name the shapes without extent or with a label that is no class."""
+    bad = ~np.ptp(shapes.points, axis=1).any(axis=1)
+    bad |= (shapes.labels < 0) | (shapes.labels >= len(shapes.class_names))
+    if not bad.any():
+        return shapes
+    corrupt = tuple(f'{name}[{i}]: no extent or no class' for i in np.flatnonzero(bad))
+    log.warning('%s: %d of %d samples left out: %s', name, len(corrupt), len(bad),
+                '; '.join(corrupt[:5]))
+    return replace(shapes.take(~bad), corrupt=corrupt)
 
 
 def modelnet40(root, split: str) -> Shapes:
@@ -67,17 +91,18 @@ def modelnet40(root, split: str) -> Shapes:
     z = _read(root, f'modelnet40/modelnet40_1024_{"test" if split == "test" else "train"}.npz')
     shapes = Shapes((z['points'] * z['scale']).astype(np.float32), z['labels'].astype(np.int64),
                     [str(n) for n in z['class_names']])
-    if split == 'test':
-        return shapes
     held_out = np.arange(len(shapes.labels)) % 20 == 7
-    return shapes.take(held_out if split == 'val' else ~held_out)
+    if split != 'test':
+        shapes = shapes.take(held_out if split == 'val' else ~held_out)
+    return _sound(f'modelnet40 {split}', shapes)
 
 
 def infomr(root) -> Shapes:
     """Read the surface-sampled meshes of 69 classes; which way is up is not known."""
     z = _read(root, 'infomr/infomr_1024.npz')
-    return Shapes((z['points'] * z['scale']).astype(np.float32), z['labels'].astype(np.int64),
-                  [str(n) for n in z['class_names']])
+    return _sound('infomr', Shapes((z['points'] * z['scale']).astype(np.float32),
+                                   z['labels'].astype(np.int64),
+                                   [str(n) for n in z['class_names']]))
 
 
 # Words of the part set that name the same thing as a class we have, or that are clipped.
@@ -95,9 +120,9 @@ def labelled_parts(root, split: str) -> Shapes:
     y_up = (z['points'][keep] * z['scale']).astype(np.float32)
     points = np.stack([y_up[..., 0], -y_up[..., 2], y_up[..., 1]], axis=-1)
     categories = [str(n).lower() for n in z['category_names']]
-    return Shapes(points, z['category'][keep].astype(np.int64),
-                  [PSB_CLASSES.get(n, n) for n in categories],
-                  z['part'][keep].astype(np.int64), [str(n).lower() for n in z['part_names']])
+    return _sound(f'parts {split}', Shapes(
+        points, z['category'][keep].astype(np.int64), [PSB_CLASSES.get(n, n) for n in categories],
+        z['part'][keep].astype(np.int64), [str(n).lower() for n in z['part_names']]))
 
 
 SIMULATED = {'box': 500, 'can': 350, 'bowl': 150, 'slab': 120}  # shapes of each kind
