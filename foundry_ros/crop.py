@@ -71,6 +71,34 @@ def region(xyz: np.ndarray, params: CropParams, mode: str = 'tabletop') -> np.nd
     return keep
 
 
+def left_out(xyz: np.ndarray, params: CropParams, mode: str = 'tabletop') -> str:
+    """
+    Say in one line why :func:`region` keeps no point of a cloud.
+
+    :param xyz: (N, 3) float32, of which none is within range and within the box of interest.
+    :param params: ranges in metres, in the cloud's own frame.
+    :param mode: ``objects.mode``, for the limits that it stands for.
+    """
+    by_default = '' if params.max_range else f' of objects.mode {mode}'
+    params = by_mode(params, mode)
+    points = xyz[np.isfinite(xyz).all(axis=1)].astype(np.float64)
+    if not len(points):
+        return f'none of its {len(xyz):,} points is finite' if len(xyz) else 'it has no points'
+    away = np.linalg.norm(points, axis=1)
+    if away.max() < params.min_range:
+        return (f'all {len(points):,} points are nearer than crop.min_range = '
+                f'{params.min_range:g} m (farthest {away.max():.3g} m)')
+    points, away = (each[away >= params.min_range] for each in (points, away))  # no-returns are 0
+    if away.min() > params.max_range:
+        return (f'all {len(points):,} points are farther than crop.max_range = '
+                f'{params.max_range:g} m{by_default} (nearest {away.min():.3g} m)')
+    points = points[away <= params.max_range]
+    spans = ', '.join(f'{name} {low:.3g} to {high:.3g} m' for name, low, high
+                      in zip('xyz', points.min(axis=0), points.max(axis=0)))
+    return (f'the {len(points):,} points within range are all outside the box of crop.min_x to '
+            f'crop.max_z ({spans})')
+
+
 def up_vector(text: str) -> Optional[np.ndarray]:
     """
     Read the parameter ``crop.up``.

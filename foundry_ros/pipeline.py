@@ -23,7 +23,7 @@ from foundry_ros.boxes import Box
 from foundry_ros.budget import BudgetController
 from foundry_ros.cloud import Cloud
 from foundry_ros.config import Params
-from foundry_ros.crop import columns, region, up_vector
+from foundry_ros.crop import columns, left_out, region, up_vector
 from foundry_ros.load import Load, LoadMonitor
 from foundry_ros.names import best, class_scores, name_parts, NO_PART, UNKNOWN
 from foundry_ros.objects import find_objects, Scene
@@ -63,7 +63,8 @@ class Frame:
 
     ``stamp`` in nanoseconds, ``latency_ms`` by stage: ``crop``, ``segment``, ``tokens``,
     ``student`` and ``total`` (which also holds naming and tracking), ``scene`` the surfaces and
-    which way is up.
+    which way is up, ``notice`` what the user should know, in one line: why no point of the cloud
+    was looked at.
     """
 
     stamp: int
@@ -72,6 +73,7 @@ class Frame:
     latency_ms: Dict[str, float]
     detections: Tuple[Detection, ...]
     scene: Scene
+    notice: str = ''
 
 
 class Pipeline:
@@ -127,7 +129,8 @@ class Pipeline:
             zip(ids, scene.objects, scores, prediction.part_logits, tokens.centers, shapes))
         latency = lap.total()
         self.controller.observe(budget, len(detections), latency)
-        return Frame(cloud.stamp, cloud.frame_id, budget, latency, detections, scene)
+        notice = '' if mask.any() else left_out(xyz, params.crop, params.objects.mode)
+        return Frame(cloud.stamp, cloud.frame_id, budget, latency, detections, scene, notice)
 
     def _budget(self, objects, params):
         """Give the fixed budget, or let the controller choose."""

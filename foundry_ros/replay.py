@@ -77,6 +77,7 @@ def run(args: argparse.Namespace) -> int:
             count = -(-len(recording) // args.every)
     print(format_summary(content))
     print(f'\nresults in {output}')
+    _tell_notices(frames)
     if interrupt.came:
         print(f'foundry_ros: interrupted after {len(frames)} of {count} clouds; they are in '
               f'{output}', file=sys.stderr)
@@ -102,6 +103,14 @@ def _frames(recording, pipeline, folder, args, interrupt):
             if interrupt.came:
                 break
     return frames
+
+
+def _tell_notices(frames):
+    """Tell once that there are clouds without a point to look at, and why."""
+    notices = [frame['notice'] for frame in frames if 'notice' in frame]
+    if notices:
+        print(f'foundry_ros: {len(notices)} of {len(frames)} clouds held nothing to look at: '
+              f'{notices[0]}', file=sys.stderr)
 
 
 class _Interrupt:

@@ -24,10 +24,15 @@ STAGES = ('crop', 'segment', 'tokens', 'student', 'total')
 
 
 def frame_entry(frame: Frame) -> Dict[str, Any]:
-    """Describe a frame as in ``summary.json``; poses in the cloud's frame, metres."""
-    return {'stamp': int(frame.stamp), 'token_budget': int(frame.token_budget),
+    """
+    Describe a frame as in ``summary.json``; poses in the cloud's frame, metres.
+
+    Only where the user should know something does it have a ``notice``.
+    """
+    entry = {'stamp': int(frame.stamp), 'token_budget': int(frame.token_budget),
             'latency_ms': {stage: round(frame.latency_ms[stage], 3) for stage in STAGES},
             'objects': [_object_entry(detection) for detection in frame.detections]}
+    return {**entry, 'notice': frame.notice} if frame.notice else entry
 
 
 def _object_entry(detection: Detection) -> Dict[str, Any]:

@@ -160,6 +160,17 @@ def test_empty_clouds_are_counted(play):
     assert [len(f['objects']) for f in content()['frames']] == [0, len(BOXES), 0]
 
 
+def test_clouds_out_of_range_are_told_once(play, capsys):
+    """One line for the whole recording says which parameter cut everything off."""
+    far, farther = clouds(2)
+    far.xyz[:] += 50
+    farther.xyz[:] += 60
+    assert play(far, *clouds(1), farther) == 0
+    text = one_line(capsys)
+    assert '2 of 3 clouds' in text and 'crop.max_range = 3 m' in text
+    assert ['notice' in frame for frame in content()['frames']] == [True, False, True]
+
+
 def test_interrupt_keeps_what_is_whole(play, capsys):
     """Ctrl-C during the second of three clouds: two are written, and it says so."""
     first, second, third = clouds(3)
@@ -264,16 +275,6 @@ def test_bench(capsys, monkeypatch):
     assert capsys.readouterr().out == ''
     with open('bench.json', encoding='utf-8') as stream:
         assert json.load(stream).keys() == result.keys()
-
-
-def test_doctor(shipped, capsys):
-    """It says that this machine is fit, or what is missing."""
-    assert main(['doctor']) == 0
-    text = capsys.readouterr().out
-    assert 'CPUExecutionProvider' in text and 'ms an object by tokens' in text
-    (shipped / 'mock' / 'model.onnx').unlink()
-    assert main(['doctor']) == 1
-    assert 'model.onnx is missing' in capsys.readouterr().out
 
 
 def test_no_traceback_from_the_shell():

@@ -15,7 +15,7 @@
 """The region of interest, which way is up, and the voxel grid."""
 
 from foundry_ros.config import ConfigError, CropParams
-from foundry_ros.crop import region, up_vector, voxel_grid
+from foundry_ros.crop import left_out, region, up_vector, voxel_grid
 import numpy as np
 import pytest
 
@@ -55,6 +55,25 @@ def test_box_of_interest():
                 [0, 0, 0.4])
     params = CropParams(min_x=-0.5, max_x=0.5, min_y=-0.5, max_y=0.5, min_z=0.5, max_z=1.5)
     assert np.flatnonzero(region(xyz, params)).tolist() == [0]
+
+
+@pytest.mark.parametrize('points, params, mode, line', [
+    ([[0, 0, 0], [0, 0, 71], [0, 80, 0]], CropParams(), 'lidar',
+     'all 2 points are farther than crop.max_range = 60 m of objects.mode lidar (nearest 71 m)'),
+    ([[0, 0, 5]], CropParams(max_range=4.0), 'lidar',
+     'all 1 points are farther than crop.max_range = 4 m (nearest 5 m)'),
+    ([[0, 0, 0.1], [0, 0, NAN]], CropParams(min_range=0.2), 'tabletop',
+     'all 1 points are nearer than crop.min_range = 0.2 m (farthest 0.1 m)'),
+    ([[0, 0, 1], [0, 1, 2], [0, 0, 9]], CropParams(max_z=0.5), 'tabletop',
+     'the 2 points within range are all outside the box of crop.min_x to crop.max_z (x 0 to 0 m, '
+     'y 0 to 1 m, z 1 to 2 m)'),
+    ([[0, 0, NAN]], CropParams(), 'tabletop', 'none of its 1 points is finite'),
+    ([], CropParams(), 'tabletop', 'it has no points')])
+def test_why_nothing_is_left(points, params, mode, line):
+    """The limit that cuts everything off is named, with what there is."""
+    xyz = cloud(*points)
+    assert not region(xyz, params, mode).any()
+    assert left_out(xyz, params, mode) == line
 
 
 def test_region_of_nothing():

@@ -186,6 +186,9 @@ class PerceptionNode(Node):
         matrix = self._frames.matrix(target, cloud.frame_id, cloud.stamp) if target else None
         frame = self._pipeline.process(cloud, up)
         self._record.done(frame)
+        if frame.notice:
+            self.get_logger().warning(f'nothing to look at in this cloud: {frame.notice}',
+                                      throttle_duration_sec=SAY_AGAIN_S)
         if matrix is None:
             return frame, cloud.xyz
         return in_frame(frame, target, matrix), transform(cloud.xyz, matrix)
