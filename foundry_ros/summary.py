@@ -30,8 +30,8 @@ def frame_entry(frame: Frame) -> Dict[str, Any]:
     Only where the user should know something does it have a ``notice``.
     """
     entry = {'stamp': int(frame.stamp), 'token_budget': int(frame.token_budget),
-            'latency_ms': {stage: round(frame.latency_ms[stage], 3) for stage in STAGES},
-            'objects': [_object_entry(detection) for detection in frame.detections]}
+             'latency_ms': {stage: round(frame.latency_ms[stage], 3) for stage in STAGES},
+             'objects': [_object_entry(detection) for detection in frame.detections]}
     return {**entry, 'notice': frame.notice} if frame.notice else entry
 
 
