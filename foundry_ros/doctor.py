@@ -14,19 +14,20 @@
 """``doctor``: what this machine offers, what is missing, and what to do about it."""
 
 import argparse
-from importlib import metadata, util
+from importlib import util
 import os
 import platform
 import sys
 import time
 
-import psutil
+from foundry_ros.footprint import (brought_along, package_cost, PACKAGES, pipeline_cost, sizes,
+                                   version)
 
-NEEDED = ('numpy', 'scipy', 'onnxruntime', 'PyYAML', 'psutil')
 EXTRAS = {'rosbags': 'recordings (replay, simulate)', 'Pillow': 'pictures (replay)',
           'tqdm': 'progress bars (replay)', 'open3d': 'further formats and viewing',
           'nvidia-ml-py': 'load of an NVIDIA GPU'}
 ROS_PACKAGES = ('rclpy', 'sensor_msgs_py', 'vision_msgs', 'diagnostic_updater', 'tf2_ros')
+MB = 1e6
 
 
 def add_arguments(parser: argparse.ArgumentParser):
@@ -40,42 +41,49 @@ def run(args: argparse.Namespace) -> int:
     :return: 0 if the pipeline can run here, else 1.
     """
     print('machine')
+    memory = os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES')
     _line('system', f'{platform.system()} {platform.release()} on {platform.machine()}, '
-          f'{psutil.cpu_count()} cores, {psutil.virtual_memory().total / 2 ** 30:.1f} GiB')
+          f'{os.cpu_count()} cores, {memory / 2 ** 30:.1f} GiB')
     _line('python', f'{platform.python_version()} ({sys.executable})')
     well = _packages()
+    _extras()
     _ros()
+    if not well:
+        print('load and model bundles: not tried before what is needed is there')
+        return 1
     _sensors()
-    return 0 if _bundles() and well else 1
+    return 0 if _bundles() and _pipeline() else 1
 
 
 def _line(name, text):
     print(f'  {name:20}{text}')
 
 
-def _version(package):
-    """Give the version of an installed package, or None."""
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
-
-
 def _packages() -> bool:
-    """Report the Python packages; tell whether all that are needed are there."""
-    print('needed')
-    found = {name: _version(name) for name in NEEDED}
-    # the packages of another build of onnxruntime go by another name
-    found['onnxruntime'] = found['onnxruntime'] or _version('onnxruntime-gpu')
-    for name, version in found.items():
-        _line(name, version or 'MISSING: pip install it into this Python')
-    if found['onnxruntime']:
-        import onnxruntime
-        _line('providers', ', '.join(onnxruntime.get_available_providers()))
+    """Report what the needed packages cost; tell whether all can be used."""
+    print('needed                version    MB on disk  ms to import')
+    costs = [package_cost(package) for package in PACKAGES]
+    for cost in costs:
+        size = '?' if cost.size is None else f'{cost.size / MB:.1f}'
+        ms = '' if cost.import_ms is None else f'{cost.import_ms:.0f}'
+        _line(cost.name, cost.trouble or f'{cost.version:10} {size:>10}  {ms:>12}')
+    if any(cost.trouble for cost in costs):
+        return False
+    others = brought_along(cost.name for cost in costs)
+    rest = sizes(others)
+    _line('their own needs', f'{"":10} {rest / MB:10.1f}  {", ".join(others)}')
+    total = rest + sum(cost.size or 0 for cost in costs)
+    _line('all of it', f'{"":10} {total / MB:10.1f}')
+    import onnxruntime
+    _line('providers', ', '.join(onnxruntime.get_available_providers()))
+    return True
+
+
+def _extras():
+    """Report the packages that not everybody needs."""
     print('extras')
     for name, use in EXTRAS.items():
-        _line(name, _version(name) or f'not installed; for {use}')
-    return all(found.values())
+        _line(name, version(name) or f'not installed; for {use}')
 
 
 def _ros():
@@ -131,3 +139,15 @@ def _bundle(path, default) -> bool:
     speed = ', '.join(f'{budget}: {ms:.1f}' for budget, ms in times.items())
     _line('', f'ms an object by tokens, {student.threads} threads: {speed}')
     return True
+
+
+def _pipeline() -> bool:
+    """Report what the pipeline costs at start; tell whether it starts."""
+    from foundry_ros.bundle import default_bundle
+    print('pipeline')
+    ms, memory, trouble = pipeline_cost(default_bundle())
+    _line('import', f'DOES NOT START: {trouble}' if trouble else
+          f'{ms:.0f} ms of processor time, all packages together')
+    if not trouble:
+        _line('memory', f'{memory / MB:.0f} MB resident with the default bundle loaded and warm')
+    return not trouble
