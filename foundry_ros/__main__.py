@@ -43,6 +43,13 @@ class OneLineParser(argparse.ArgumentParser):
         """Tell what is wrong and where the options are listed, and exit as argparse does."""
         self.exit(_fail(f'{message}; see {self.prog} --help', USAGE))
 
+    def parse_known_args(self, args=None, namespace=None):
+        """Refuse unknown options here: this parser's help lists the known ones."""
+        known, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(f'unrecognized arguments: {" ".join(unknown)}')
+        return known, unknown
+
 
 def parser(verb: Optional[str]) -> argparse.ArgumentParser:
     """Build the parser; only ``verb`` gets its options."""

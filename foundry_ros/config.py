@@ -19,7 +19,7 @@ The sections are the prefixes of the ROS parameters (``crop.max_range``), the se
 ``config/perception.yaml`` and those of the README.
 """
 
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 import difflib
 import math
 from typing import Any, Dict, Mapping, Tuple
@@ -219,14 +219,11 @@ def update(params: Params, changes: Mapping[str, Any]) -> Params:
         if name not in known:
             near = difflib.get_close_matches(str(name), known, 1, 0.0)[0]
             raise ConfigError(f'there is no parameter {name!r}; did you mean {near!r}?')
-        default, metadata = known[name]
-        value = _checked(name, value, default, metadata)
+        value = _checked(name, value, *known[name])
         section, _, item = name.partition('.')
         if item:
-            params = replace(params, **{section: replace(getattr(params, section),
-                                                         **{item: value})})
-        else:
-            params = replace(params, **{name: value})
+            value = replace(getattr(params, section), **{item: value})
+        params = replace(params, **{section: value})
     _refuse_crossed(params)
     return params
 
@@ -280,15 +277,24 @@ def load(path: str, params: Params = Params()) -> Params:
     if not isinstance(tree, dict):
         raise ConfigError(f'{path} holds no parameters: it should be a mapping')
     changes = {}
-    for name, value in tree.items():
-        nested = isinstance(value, dict)
-        changes.update({f'{name}.{k}': v for k, v in value.items()} if nested else {name: value})
     try:
+        for name, value in tree.items():
+            changes.update(_flat(name, value))
         return update(params, changes)
     except ConfigError as error:
         raise ConfigError(f'{path}: {error}') from None
 
 
-def as_yaml(params: Params = Params()) -> Dict[str, Any]:
-    """Give the parameters as the nested mapping that a parameter file holds."""
-    return asdict(params)
+def _flat(name, value) -> Dict[str, Any]:
+    """Give what stands under one key of a parameter file by dotted names."""
+    if isinstance(value, dict):
+        return {f'{name}.{item}': inner for item, inner in value.items()}
+    section = {key: row[1] for key, row in table().items() if key.startswith(f'{name}.')}
+    if not section:
+        return {name: value}
+    if value is None:  # a section whose lines are all commented out
+        return {}
+    fits = [key for key, metadata in section.items() if value in (metadata['choices'] or ())]
+    item = (fits or list(section))[0].partition('.')[2]
+    raise ConfigError(f'{name} holds parameters, each by its name: write '
+                      f'`{name}: {{{item}: {value if fits else "..."}}}`')

@@ -24,7 +24,7 @@ from pathlib import Path
 import sys
 from typing import Any, Dict, Iterable, List, Optional
 
-from foundry_ros.__main__ import main as command
+from foundry_ros.__main__ import main as command, OneLineParser
 from foundry_ros.config import ModelParams, Params, update
 from foundry_ros.names import NO_PART
 from foundry_ros.output import OutputError, write_file
@@ -39,8 +39,8 @@ import numpy as np
 
 def parser() -> argparse.ArgumentParser:
     """Declare the options."""
-    options = argparse.ArgumentParser(prog='python -m foundry_ros.demo', description='Simulate a '
-                                      'recording, replay it and compare with the truth.')
+    options = OneLineParser(prog='python -m foundry_ros.demo', description='Simulate a recording, '
+                            'replay it and compare with the truth.')
     options.add_argument('--output', metavar='DIR', default='demo_output',
                          help='folder for everything (default: demo_output)')
     options.add_argument('--frames', metavar='N', default='10', help='clouds (default: 10)')

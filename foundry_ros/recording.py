@@ -147,7 +147,10 @@ class FileRecording(Recording):
         """Read one file after the other."""
         for i, file in enumerate(self.files):
             try:
-                array = FILES[file.suffix.lower()](file.read_bytes())
+                data = file.read_bytes()
+                if not data:
+                    raise CloudError('it is empty')
+                array = FILES[file.suffix.lower()](data)
                 cloud = from_array(array, FILE_FRAME, i * FILE_PERIOD)
             except (CloudError, OSError) as error:
                 raise RecordingError(f'cannot read {file}: {_reason(error)}') from None
@@ -202,6 +205,9 @@ class BagRecording(Recording):
 
 def _open_bag(path) -> Tuple:
     """Return rosbags' reader, open, and the function that deserialises its messages."""
+    for file in _files(path):
+        if file.stat().st_size == 0:
+            raise RecordingError(f'{file} is empty: nothing was recorded into it')
     try:
         from rosbags import rosbag1, rosbag2
         from rosbags.typesys import get_typestore, Stores
@@ -216,6 +222,12 @@ def _open_bag(path) -> Tuple:
         raise _damaged(path, error) from None
     store = get_typestore(Stores.ROS1_NOETIC if old else Stores.ROS2_HUMBLE)
     return reader, store.deserialize_ros1 if old else store.deserialize_cdr
+
+
+def _files(path) -> List[Path]:
+    """List the files of a bag that hold messages."""
+    inside = sorted(path.iterdir(), key=_natural) if path.is_dir() else [path]
+    return [file for file in inside if file.suffix.lower() in BAGS and file.is_file()]
 
 
 def _choose(path, connections, wanted) -> Tuple[str, str]:
@@ -247,7 +259,7 @@ def _damaged(path, error) -> RecordingError:
     """Say in one line why a bag cannot be read and what may help."""
     if isinstance(error, OSError) and error.strerror:
         return RecordingError(f'cannot read {path}: {error.strerror}')
-    inside = sorted(path.glob('*.mcap')) if path.is_dir() else []
+    inside = [file for file in _files(path) if file.suffix.lower() == '.mcap']
     file = inside[-1] if inside else path  # a recorder cut short leaves its last file damaged
     tools = {'.mcap': f'mcap recover {file} -o recovered.mcap', '.bag': f'rosbag reindex {file}'}
     tool = tools.get(file.suffix.lower(), f'ros2 bag reindex {file}')

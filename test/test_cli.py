@@ -217,7 +217,7 @@ def test_errors_are_one_line(arguments, said, capsys):
 
 
 @pytest.mark.parametrize('arguments, said', [
-    (['models', '--default', 'x', '--nonsense'], 'unrecognized arguments: --nonsense'),
+    (['models', '--nonsense'], '--nonsense; see python -m foundry_ros models --help'),
     (['replay', 'x', '--token-budget', '7'], "auto or one of 1, 2, 4, 8, 16, 32, 64, not '7'"),
     (['replay', 'x', '--every', '0'], "a whole number from 1, not '0'; see"),
     (['replay'], 'required: RECORDING; see python -m foundry_ros replay --help'),

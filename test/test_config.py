@@ -34,7 +34,7 @@ def test_forms(read):
                  '/**: {ros__parameters: {objects: {mode: room}}}',
                  'node: {ros__parameters: {objects.mode: room}}'):
         assert read(text).objects.mode == 'room'
-    assert read('') == config.Params()
+    assert read('') == read('objects:') == config.Params()
     assert read('objects: {min_size: 2.0, mode: room}').objects.min_size == 2.0
 
 
@@ -42,7 +42,10 @@ def test_forms(read):
     ('objects: {voxelsize: 0.1}', "'objects.voxelsize'; did you mean 'objects.voxel_size'"),
     ('5: 3', 'there is no parameter 5'),
     ('true: {1: 2}', "there is no parameter 'True.1'"),
-    ('objects: room', "there is no parameter 'objects'"),
+    ('objects: room', 'write `objects: {mode: room}`'),
+    ('node: {ros__parameters: {objects: lidar}}', 'write `objects: {mode: lidar}`'),
+    ('crop: 3', 'crop holds parameters, each by its name: write `crop: {min_range: ...}`'),
+    ('crop: [1, 2]', 'crop holds parameters'),
     ('objects: {mode: kitchen}', 'takes one of tabletop, room, lidar'),
     ('objects: {voxel_size: -1}', 'takes 0 to 1.0, not -1.0'),
     ('objects: {voxel_size: small}', "takes a float, not 'small'"),

@@ -193,11 +193,19 @@ def test_not_there_or_no_recording(tmp_path):
 
 
 @pytest.mark.parametrize('name', ['a.mcap', 'a.db3', 'a.bag', 'a.pcd', 'a.ply', 'metadata.yaml'])
-@pytest.mark.parametrize('content', [b'', b'\0' * 100, b'rosbag2_bagfile_information: 3\n'])
-def test_empty_and_foreign_content(tmp_path, name, content):
+@pytest.mark.parametrize('content', [b'\0' * 100, b'rosbag2_bagfile_information: 3\n'])
+def test_foreign_content(tmp_path, name, content):
     """A file is no recording because of its name."""
     (tmp_path / name).write_bytes(content)
     refused(tmp_path / name, 'cannot read')
+
+
+@pytest.mark.parametrize('name', ['a.mcap', 'a.db3', 'a.bag', 'a.pcd', 'a.ply'])
+def test_empty_files(tmp_path, name):
+    """They are called empty, alone and in their folder; nothing can be recovered from them."""
+    (tmp_path / name).touch()
+    for path in (tmp_path / name, tmp_path):
+        refused(path, f'{name}(:.it)? is empty(: nothing was recorded into it)?$')
 
 
 def test_remedy_for_a_folder(tmp_path):
