@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""What every training run shares: trainer, schedule, checkpoints that resume, compiled blocks."""
+"""What every training run shares: trainer, schedule, chance, checkpoints, compiled blocks."""
 
 import math
 from pathlib import Path
@@ -20,10 +20,12 @@ from typing import Any, Dict, Optional
 
 import lightning
 from lightning.pytorch.callbacks import ModelCheckpoint, TQDMProgressBar
-from lightning.pytorch.loggers import CSVLogger
 import torch
 
 from training.models.backbone import Backbone, Size
+from training.tasks.checkpoints import History, steps_of, WholeCheckpoints
+from training.tasks.synchronise import SharedNorms
+from training.tasks.throughput import Throughput
 
 
 def size_of(config: Dict[str, Any]) -> Size:
@@ -32,12 +34,34 @@ def size_of(config: Dict[str, Any]) -> Size:
 
 
 class Task(lightning.LightningModule):
-    """A run with AdamW and a cosine schedule with linear warm-up, stepped every step."""
+    """
+    A run with AdamW and a cosine schedule with linear warm-up, stepped every step.
+
+    The first weights depend on the seed alone, what happens in a step on the seed and the step: a
+    run that was resumed is the run that was not stopped.
+    """
 
     def __init__(self, config: Dict[str, Any]):
         super().__init__()
         self.save_hyperparameters({'config': config})
         self.config = config
+        torch.manual_seed(config['seed'])
+
+    def on_train_batch_start(self, batch, index):
+        """
+        Seed the chance of a step (dropout, blocks, Gumbel noise).
+
+        On CPUs it is the same in all processes, since they have to draw the same blocks; on GPUs
+        the noise of the samples is drawn on the device and differs.
+        """
+        seed = self.config['seed'] * 1_000_003 + self.global_step
+        torch.manual_seed(seed)
+        if torch.cuda.is_available():
+            torch.cuda.manual_seed(seed + 7_919 * self.global_rank)
+
+    def log(self, *args, **options):
+        """Log the mean over all processes."""
+        super().log(*args, **{**options, 'sync_dist': True})
 
     def configure_optimizers(self):
         o, total = self.config['optimiser'], self.trainer.estimated_stepping_batches
@@ -72,18 +96,38 @@ def fit(task: Task, resume: bool) -> Path:
     """
     config = task.config
     folder = Path(config['output'])
-    t = config['trainer']
+    last, t = folder / 'last.ckpt', config['trainer']
+    resumed = resume and last.exists()
     checkpoint = ModelCheckpoint(folder, filename='last', every_n_epochs=1,
                                  save_on_train_epoch_end=True, enable_version_counter=False)
     trainer = lightning.Trainer(
-        accelerator=t['accelerator'], devices=t['devices'], strategy=t['strategy'],
-        precision=t['precision'], max_epochs=t['epochs'], gradient_clip_val=t['clip'],
-        reload_dataloaders_every_n_epochs=1, logger=CSVLogger(folder, name='', version=''),
-        callbacks=[checkpoint, TQDMProgressBar(refresh_rate=20)], log_every_n_steps=10,
-        num_sanity_val_steps=0, enable_model_summary=False)
-    last = folder / 'last.ckpt'
-    trainer.fit(task, ckpt_path=str(last) if resume and last.exists() else None)
+        accelerator=t['accelerator'], precision=t['precision'], max_epochs=t['epochs'],
+        gradient_clip_val=t['clip'], reload_dataloaders_every_n_epochs=1,
+        logger=History(folder, steps_of(last) if resumed else None),
+        callbacks=[checkpoint, TQDMProgressBar(refresh_rate=20), Throughput()],
+        log_every_n_steps=t['log_every'], num_sanity_val_steps=0, enable_model_summary=False,
+        **processes(t))
+    trainer.fit(task, ckpt_path=str(last) if resumed else None)
     return last
+
+
+def processes(t: Dict[str, Any]) -> Dict[str, Any]:
+    """
+    Say to Lightning among which processes a run is shared out, and how.
+
+    Batches are shared out by the mixture already. Batch norms are taken over all processes.
+
+    :param t: ``devices``, ``nodes``, ``strategy`` and ``accelerator`` of the configuration.
+    """
+    several = (t['devices'], t['nodes']) != (1, 1)
+    strategy = t['strategy']
+    if several and strategy in ('auto', 'ddp'):
+        strategy = 'ddp_find_unused_parameters_true'  # a budget leaves some parts out of a step
+    on_cpu = t['accelerator'] == 'cpu' or not torch.cuda.is_available()
+    plugins = [WholeCheckpoints()] + [SharedNorms()] * (several and on_cpu)
+    return {'devices': t['devices'], 'num_nodes': t['nodes'], 'strategy': strategy,
+            'use_distributed_sampler': False, 'sync_batchnorm': several and not on_cpu,
+            'plugins': plugins}
 
 
 def weights(path, prefix: str) -> Optional[Dict[str, torch.Tensor]]:

@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 
 from training.data import sets
-from training.data.mixture import Source, loader
+from training.data.mixture import loader
 from training.models.backbone import Backbone
 from training.models.student import Student
 from training.tasks.common import Task, compile_backbone, fit, size_of, weights
@@ -53,9 +53,8 @@ class Distill(Task):
             compile_backbone(self.teacher)
 
     def train_dataloader(self):
-        data = self.config['data']
-        sources = [Source(sets.tokens(name, data), share) for name, share in data['mix'].items()]
-        return loader(sources, data['steps'], self.current_epoch, self.config['seed'],
+        data, seed = self.config['data'], self.config['seed']
+        return loader(sets.sources(data, seed), data['steps'], self.current_epoch, seed,
                       data['workers'])
 
     def training_step(self, batch, index):

@@ -15,7 +15,7 @@
 """Self-supervised pretraining of the teacher with Point-JEPA."""
 
 from training.data import sets
-from training.data.mixture import Source, loader
+from training.data.mixture import loader
 from training.models.backbone import Backbone
 from training.models.jepa import PointJepa
 from training.tasks.common import Task, fit, size_of
@@ -34,9 +34,8 @@ class Pretrain(Task):
                 block.compile(dynamic=False)
 
     def train_dataloader(self):
-        data = self.config['data']
-        sources = [Source(sets.tokens(name, data), share) for name, share in data['mix'].items()]
-        return loader(sources, data['steps'], self.current_epoch, self.config['seed'],
+        data, seed = self.config['data'], self.config['seed']
+        return loader(sets.sources(data, seed), data['steps'], self.current_epoch, seed,
                       data['workers'])
 
     def training_step(self, batch, _):

@@ -1,0 +1,88 @@
+# Copyright 2026 The foundry_ros developers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Two processes learn what one learns: batches, batch norms and losses are shared out."""
+
+import pytest
+import tiny_runs
+
+torch = pytest.importorskip('torch', reason='the training side needs torch')
+pytest.importorskip('lightning', reason='the training side needs lightning')
+
+from training.__main__ import main  # noqa: E402, I100
+
+# Noise of single samples is drawn in each process; without it two are exactly as good as one.
+OPTIONS = ['data.steps=3', 'trainer.epochs=2', 'trainer.log_every=1', 'model.drop_path=0']
+
+
+def close(one, other, tolerance):
+    """Tell by how much the weights of two checkpoints differ, if they should not."""
+    one, other = (torch.load(path / 'last.ckpt', weights_only=True)['state_dict']
+                  for path in (one, other))
+    assert one.keys() == other.keys()
+    for name in one:
+        torch.testing.assert_close(one[name], other[name], atol=tolerance, rtol=1e-3, msg=name)
+
+
+@pytest.fixture(scope='module')
+def teachers(tmp_path_factory):
+    """Pretrain in one process and, started by Lightning, in two."""
+    tmp = tmp_path_factory.mktemp('distributed')
+    tiny_runs.write_data(tmp)
+    assert main(tiny_runs.arguments('pretrain', tmp, tmp / 'one', *OPTIONS)) == 0
+    two = tiny_runs.start(['-m', 'training', *tiny_runs.arguments(
+        'pretrain', tmp, tmp / 'two', *OPTIONS, '--trainer.devices', '2',
+        '--trainer.strategy', 'ddp')])
+    assert two.returncode == 0, two.stderr
+    assert 'world_size' not in two.stdout and two.stdout.count('objects per second') == 1
+    return tmp
+
+
+def test_two_processes_have_the_loss_curve_of_one(teachers):
+    one, two = (tiny_runs.history(teachers / name)['loss'] for name in ('one', 'two'))
+    assert sorted(one) == list(range(6))
+    assert one == pytest.approx(two, rel=1e-4)
+    assert len(set(one.values())) == 6
+
+
+def test_two_processes_have_the_weights_of_one(teachers):
+    close(teachers / 'one', teachers / 'two', 2e-4)
+
+
+def test_torchrun_distills_as_one_process_does(teachers):
+    options = [*OPTIONS, f'pretrained={teachers}/one/last.ckpt']
+    asked = [tiny_runs.arguments('distill', teachers, teachers / f'distilled_{name}', *options,
+                                 parts=('model', 'teacher')) for name in ('one', 'two')]
+    assert main(asked[0]) == 0
+    two = tiny_runs.start(['-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', '2',
+                           '-m', 'training', *asked[1], 'trainer.devices=2',
+                           'trainer.strategy=ddp'])
+    assert two.returncode == 0, two.stderr
+    one, two = (tiny_runs.history(teachers / f'distilled_{name}')['loss']
+                for name in ('one', 'two'))
+    assert one == pytest.approx(two, rel=1e-4)
+    close(teachers / 'distilled_one', teachers / 'distilled_two', 2e-4)
+
+
+def test_a_share_that_does_not_divide_is_one_clear_line(teachers, capsys, monkeypatch):
+    monkeypatch.setattr('torch.distributed.is_initialized', lambda: True)
+    monkeypatch.setattr('torch.distributed.get_rank', lambda: 0)
+    monkeypatch.setattr('torch.distributed.get_world_size', lambda: 3)
+    from training.data import sets
+    from training.data.mixture import loader
+    from training.data.shapes import DataError
+    data = {'root': teachers, 'cache': teachers / 'cache', 'clouds': {'infomr': [1, 2]},
+            'mix': {'infomr': 8}}
+    with pytest.raises(DataError, match='share of 8 clouds a batch does not divide among 3'):
+        loader(sets.sources(data, 1), 3, 0, 1)
