@@ -30,6 +30,9 @@ VERBS = {
     'evaluate': 'measure the exported bundle at every budget and fill its manifest',
     'compare': 'set fine-tuned students side by side',
     'probe': 'show what pretraining is worth: a linear probe against random weights',
+    'fewshot': 'fine-tune to few shapes of few classes, over folds',
+    'describe': 'count parameters and multiply-accumulates, part by part',
+    'figures': 'draw the pictures of a run',
     'check-data': 'tell which data sets are there and whole, which are missing, how to get them',
     'shards': 'pack the published files of Objaverse for training',
 }
@@ -42,8 +45,8 @@ def main(arguments=None) -> int:
     verbs = parser.add_subparsers(dest='verb', required=True)
     for verb, text in VERBS.items():
         sub = verbs.add_parser(verb, help=text, description=text)
-        sub.add_argument('--config', required=verb not in WITHOUT_CONFIG,
-                         help='YAML file, see training/configs')
+        sub.add_argument('--config', required=verb not in WITHOUT_CONFIG, action='append',
+                         help='YAML file, see training/configs; another one is laid over it')
         sub.add_argument('--data-root', help='folder that holds the data sets'
                          + (' (data)' if verb in WITHOUT_CONFIG else ''))
         sub.add_argument('--resume', action='store_true', help='go on from the last checkpoint')
@@ -57,9 +60,11 @@ def main(arguments=None) -> int:
         if asked.data_root:
             config['data']['root'] = asked.data_root
         package = 'training' if asked.verb == 'export' else 'training.tasks'
-        task = importlib.import_module(f'{package}.{asked.verb.replace("-", "_")}')
+        name = config.get('tasks', {}).get(asked.verb, asked.verb.replace('-', '_'))
+        task = importlib.import_module(f'{package}.{name}')
         task.run(config, resume=asked.resume)
-    except (configuration.ConfigError, DataError, FileNotFoundError) as error:
+    except (configuration.ConfigError, configuration.RunError, DataError,
+            FileNotFoundError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 1
     return 0

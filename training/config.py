@@ -24,19 +24,22 @@ class ConfigError(ValueError):
     """A configuration that cannot be read, or an override of something that is not in it."""
 
 
-def load(path, overrides: Sequence[str] = ()) -> Dict[str, Any]:
+class RunError(RuntimeError):
+    """A run that cannot go on."""
+
+
+def load(paths, overrides: Sequence[str] = ()) -> Dict[str, Any]:
     """
     Read a configuration and apply overrides; a file may name another under ``base`` to extend.
 
+    ``{name}`` in its ``output`` stands for the value of that key.
+
+    :param paths: a file, or several, each laid over those before it.
     :param overrides: ``a.b=value``, the value in YAML; only keys that exist can be changed.
     """
-    path = Path(path)
-    try:
-        config = yaml.safe_load(path.read_text()) or {}
-    except (OSError, yaml.YAMLError) as error:
-        raise ConfigError(f'cannot read {path}: {" ".join(str(error).split())}') from None
-    if 'base' in config:
-        config = _merged(load(path.parent / config.pop('base')), config)
+    config: Dict[str, Any] = {}
+    for path in [paths] if isinstance(paths, (str, Path)) else paths:
+        config = _merged(config, _read(Path(path)))
     for item in overrides:
         name, equals, value = item.lstrip('-').partition('=')
         *parents, key = name.split('.')
@@ -49,6 +52,22 @@ def load(path, overrides: Sequence[str] = ()) -> Dict[str, Any]:
         if isinstance(node[key], float) and isinstance(value, str):
             value = float(value)  # YAML reads 1e-3 as a string
         node[key] = value
+    try:
+        if 'output' in config:
+            config['output'] = config['output'].format_map(config)
+    except KeyError as error:
+        raise ConfigError(f'{path}: output names {error}, which is no key') from None
+    return config
+
+
+def _read(path: Path) -> Dict[str, Any]:
+    """Read a file upon its base."""
+    try:
+        config = yaml.safe_load(path.read_text()) or {}
+    except (OSError, yaml.YAMLError) as error:
+        raise ConfigError(f'cannot read {path}: {" ".join(str(error).split())}') from None
+    if 'base' in config:
+        config = _merged(_read(path.parent / config.pop('base')), config)
     return config
 
 

@@ -85,7 +85,7 @@ class Encoder(nn.Module):
     def __init__(self, width: int, depth: int, heads: int, drop_path: float = 0.0,
                  dropout: float = 0.0, attention: float = 0.0):
         super().__init__()
-        rates = torch.linspace(0, drop_path, depth).tolist()
+        rates = torch.linspace(0, drop_path, depth, device='cpu').tolist()
         self.blocks = nn.ModuleList(
             Block(width, heads, rate, dropout, attention) for rate in rates)
         self.norm = nn.LayerNorm(width)

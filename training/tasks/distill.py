@@ -22,13 +22,16 @@ import torch.nn.functional as F
 from training.data import sets
 from training.data.mixture import loader
 from training.models.backbone import Backbone
+from training.models.foundry import Foundry
 from training.models.student import Student
 from training.tasks.common import Task, compile_backbone, fit, size_of, weights
 
 
 def make_student(config) -> Student:
-    """Make the student that a configuration describes."""
+    """Make the student that a configuration describes; ``gate`` says as published."""
     s = config['student']
+    if 'gate' in s:
+        return Foundry(size_of(config['model']), config['teacher']['width'], **s)
     return Student(size_of(config['model']), config['teacher']['width'], s['supertokens'],
                    s['assignment'], s['positions'], s['encode'])
 

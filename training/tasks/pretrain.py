@@ -14,6 +14,7 @@
 
 """Self-supervised pretraining of the teacher with Point-JEPA."""
 
+from training.config import RunError
 from training.data import sets
 from training.data.mixture import loader
 from training.models.backbone import Backbone
@@ -47,7 +48,19 @@ class Pretrain(Task):
     def on_train_batch_end(self, *_):
         low, high = self.config['tau']
         progress = self.global_step / self.trainer.estimated_stepping_batches
-        self.model.update_teacher(low + (high - low) * progress)
+        copy = self.global_step == 1 and self.config.get('copy_first', False)
+        self.model.update_teacher(0.0 if copy else low + (high - low) * progress)
+
+    def on_train_epoch_end(self):
+        """Stop a run that has collapsed: everything then looks alike and the loss is small."""
+        least = self.config.get('collapse', {})
+        if self.current_epoch < least.get('from_epoch', 0):
+            return
+        for name in ('spread_predicted', 'spread_wanted'):
+            found = float(self.trainer.callback_metrics[name])
+            if found < least.get(name, 0.0):
+                raise RunError(f'collapsed in epoch {self.current_epoch}: {name} is {found:.4f}, '
+                               f'below {least[name]}; try a smaller optimiser.lr or another seed')
 
 
 def run(config, resume=False):

@@ -1,0 +1,109 @@
+# Copyright 2026 The foundry_ros developers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Fine-tuning to the classes of one set, as published (Point-JEPA, section 3.10)."""
+
+import json
+from pathlib import Path
+
+import torch
+from torch import nn
+import torch.nn.functional as F
+
+from training.config import ConfigError
+from training.models.backbone import pool
+from training.models.heads import ClassHead
+from training.tasks import reduction
+from training.tasks.common import fit, weights
+from training.tasks.initial import encode, head_width, network
+from training.tasks.recipe import Recipe
+
+
+class Classifier(nn.Module):
+    """A network and the head that reads [max, mean] of its tokens."""
+
+    def __init__(self, config):
+        super().__init__()
+        heads = config['heads']
+        self.network = network(config)
+        self.class_head = ClassHead(head_width(config), heads['classes'],
+                                    dropout=heads['dropout'])
+
+    def forward(self, batch, budget) -> torch.Tensor:
+        """Give class logits (B, classes) of a grouped batch; budget as for :func:`encode`."""
+        tokens = encode(self.network, batch['groups'], batch['centers'], budget)
+        return self.class_head(pool(tokens))
+
+
+class Classify(Recipe):
+    """Cross-entropy with label smoothing; the encoder learns from epoch ``unfreeze`` on."""
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.model = Classifier(config)
+        self.freeze_first(getattr(self.model.network, 'backbone', self.model.network).encoder)
+
+    def training_step(self, batch, _):
+        logits = self.model(batch, None)
+        loss = F.cross_entropy(logits, batch['labels'],
+                               label_smoothing=self.config['heads']['smoothing'])
+        self.log('loss', loss, prog_bar=True)
+        return loss
+
+    def validation_step(self, batch, _):
+        guess = self.model(batch, None).argmax(1)
+        self.log('accuracy', (guess == batch['labels']).float().mean(), prog_bar=True,
+                 batch_size=len(guess))
+
+
+def check_classes(task: Recipe) -> None:
+    """Refuse a set whose classes are not as many as the configuration says."""
+    name, said = task.config['data']['train'], task.config['heads']['classes']
+    found = len(task.shapes(name).class_names)
+    if said != found:
+        raise ConfigError(f'heads.classes is {said}, but {name} has {found} classes')
+
+
+@torch.no_grad()
+def accuracy(task: Classify, variant, seed: int) -> float:
+    """Measure overall accuracy on the test set once."""
+    budget = reduction.budget(task.model.network, variant)
+    hits = [task.model(batch, budget).argmax(1) == batch['labels']
+            for batch in reduction.batches(task, variant, seed)]
+    return float(torch.cat(hits).float().mean())
+
+
+def measure(task: Classify, checkpoint) -> dict:
+    """Measure the plain network and what ``reduce`` asks for; write ``accuracy.json``."""
+    task.model.load_state_dict(weights(checkpoint, 'model.'))
+    task.eval()
+    rows = {}
+    for variant in reduction.variants(task.model.network, task.config):
+        row = reduction.spread([accuracy(task, variant, seed)
+                                for seed in range(task.config['reduce']['runs'])])
+        rows[variant.name] = row
+        print(f'{variant.name:12} accuracy {row["mean"]:.4f} ± {row["std"]:.4f}', flush=True)
+    path = Path(task.config['output']) / 'accuracy.json'
+    path.write_text(json.dumps({'config': task.config, 'accuracy': rows}, indent=1))
+    print(f'wrote {path}')
+    return rows
+
+
+def run(config, resume=False):
+    """Fine-tune and measure."""
+    task = Classify(config)
+    check_classes(task)
+    last = fit(task, resume)
+    measure(task, last)
+    return last
