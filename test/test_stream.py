@@ -24,7 +24,8 @@ import pytest
 
 pytest.importorskip('torch', reason='the training side needs torch')
 
-from torch.utils.data import DataLoader  # noqa: E402, I100
+from filelock import FileLock, Timeout  # noqa: E402, I100
+from torch.utils.data import DataLoader  # noqa: E402
 from training.__main__ import main  # noqa: E402
 from training.data import sets, shards  # noqa: E402
 from training.data.mixture import Mixture  # noqa: E402
@@ -228,3 +229,17 @@ def test_objaverse_without_its_files_is_one_clear_line(tmp_path, capsys):
     assert main(['shards', '--data-root', str(tmp_path)]) == 1
     error = capsys.readouterr().err
     assert error.count('\n') == 1 and '8192_npy is missing' in error
+
+
+def test_one_process_at_a_time_makes_the_tokens_of_a_set(tmp_path, monkeypatch):
+    def build(folder, *_):
+        with pytest.raises(Timeout):
+            FileLock(f'{folder}.lock').acquire(blocking=False)
+        return 'made'
+
+    monkeypatch.setattr(sets.cache, 'build', build)
+    monkeypatch.setattr(sets, 'read', lambda *_: None)
+    data = {'root': '', 'cache': tmp_path / 'cache', 'clouds': {'infomr': [1, 1]}}
+    assert sets.tokens('infomr', data) == 'made'
+    with FileLock(tmp_path / 'cache/infomr.lock', blocking=False):
+        pass  # it is free again

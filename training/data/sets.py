@@ -17,6 +17,8 @@
 from pathlib import Path
 from typing import Dict, List, Union
 
+from filelock import FileLock
+
 from training.data import cache, catalogue, shapes
 from training.data.cache import TokenSet
 from training.data.mixture import Source
@@ -44,8 +46,11 @@ def tokens(name: str, data: Dict, seed: int = 1) -> TokenSet:
     whole, views = data['clouds'][name]
     measured = name.endswith(('_val', '_test'))
     turn = 'any' if name.startswith('infomr') else 'yaw'  # its up is not consistent
-    return cache.build(Path(data['cache']) / name, read(name, data['root']), whole, views, seed,
-                       REACH if measured else None, turn)
+    folder = Path(data['cache']) / name
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f'{folder}.lock'):  # of several processes one makes them, the others wait
+        return cache.build(folder, read(name, data['root']), whole, views, seed,
+                           REACH if measured else None, turn)
 
 
 def sources(data: Dict, seed: int) -> List[Union[Source, Stream]]:
