@@ -21,6 +21,7 @@ torch = pytest.importorskip('torch', reason='the training side needs torch')
 pytest.importorskip('lightning', reason='the training side needs lightning')
 
 from training.__main__ import main  # noqa: E402, I100
+from training.tasks.common import mean_over_all  # noqa: E402
 
 # Noise of single samples is drawn in each process; without it two are exactly as good as one.
 OPTIONS = ['data.steps=3', 'trainer.epochs=2', 'trainer.log_every=1', 'model.drop_path=0']
@@ -72,3 +73,13 @@ def test_a_share_that_does_not_divide_is_one_clear_line(teachers, capsys, monkey
             'mix': {'infomr': 8}}
     with pytest.raises(DataError, match='share of 8 clouds a batch does not divide among 3'):
         loader(sets.sources(data, 1), 3, 0, 1)
+
+
+def test_a_mean_over_processes_weighs_every_value_alike(monkeypatch):
+    shares = torch.tensor([3.0, 5.0, 7.0]), torch.tensor([1.0]), torch.tensor([])
+    assert mean_over_all(shares[0]) == 5 and mean_over_all(shares[2]) == 0
+    monkeypatch.setattr('torch.distributed.is_initialized', lambda: True)
+    monkeypatch.setattr('torch.distributed.get_world_size', lambda: 3)
+    monkeypatch.setattr('torch.distributed.all_reduce', lambda count: count.fill_(4))
+    means = torch.stack([mean_over_all(s) for s in shares])
+    assert means.mean() == torch.cat(shares).mean()

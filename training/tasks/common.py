@@ -21,6 +21,7 @@ from typing import Any, Dict, Optional
 import lightning
 from lightning.pytorch.callbacks import ModelCheckpoint, TQDMProgressBar
 import torch
+from torch import distributed
 
 from training.models.backbone import Backbone, Size
 from training.tasks.checkpoints import History, steps_of, WholeCheckpoints
@@ -77,6 +78,20 @@ class Task(lightning.LightningModule):
         schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, factor)
         return {'optimizer': optimiser,
                 'lr_scheduler': {'scheduler': schedule, 'interval': 'step'}}
+
+
+def mean_over_all(values: torch.Tensor) -> torch.Tensor:
+    """
+    Average values of which processes may have different numbers, each value weighed alike.
+
+    The mean of what the processes get is the mean of all values, and so are the gradients; 0
+    where there is none.
+    """
+    count = torch.tensor(float(values.numel()), device=values.device)
+    if distributed.is_available() and distributed.is_initialized():
+        distributed.all_reduce(count)
+        count /= distributed.get_world_size()
+    return values.sum() / count.clamp(min=1e-6)
 
 
 def compile_backbone(backbone: Backbone) -> None:

@@ -26,7 +26,7 @@ from training.data.mixture import Source, loader
 from training.models.backbone import pool
 from training.models.heads import ClassHead, PartHead
 from training.models.student import Student
-from training.tasks.common import Task, compile_backbone, fit, weights
+from training.tasks.common import Task, compile_backbone, fit, mean_over_all, weights
 from training.tasks.distill import make_student
 
 
@@ -108,10 +108,9 @@ class Finetune(Task):
         logits = self.model.class_head(pool(rebuilt)).float()
         labels, w = batch['labels'].repeat(len(menu)), self.config['loss']
         known, outlier = labels >= 0, labels == -2
-        classes = F.cross_entropy(logits[known], labels[known], label_smoothing=w['smoothing'])
-        loss = classes
-        if outlier.any():
-            loss = loss - w['outliers'] * logits[outlier].log_softmax(1).mean()
+        classes = mean_over_all(F.cross_entropy(
+            logits[known], labels[known], label_smoothing=w['smoothing'], reduction='none'))
+        loss = classes - w['outliers'] * mean_over_all(logits[outlier].log_softmax(1))
         if len(menu) == 2:
             larger, smaller = (x.log_softmax(1) for x in logits.chunk(2))
             said = F.kl_div(smaller, larger.detach(), reduction='batchmean', log_target=True)
