@@ -22,9 +22,8 @@ Whatever can be seen as records (a message, a .pcd file, a .ply file) becomes a 
 from dataclasses import dataclass
 from typing import Any, Optional
 
-from foundry_ros.pointcloud2 import (CloudError, COLOURS, COORDINATES, fields_to_bytes,
-                                     frame_and_stamp, PACKED_COLOURS, require_coordinates, USED,
-                                     view)
+from foundry_ros.pointcloud2 import (CloudError, colour_fields, COORDINATES, fields_to_bytes,
+                                     frame_and_stamp, require_coordinates, view)
 import numpy as np
 
 __all__ = ['Cloud', 'CloudError', 'fields_to_bytes', 'finite_mask', 'from_array', 'from_message',
@@ -74,8 +73,9 @@ def from_array(array: np.ndarray, frame_id: str = '', stamp: int = 0) -> Cloud:
         and, if there is colour, rgb or rgba (packed, 4 bytes) or r, g and b.
     :raises CloudError: no x, y and z, or one of these fields that cannot be read.
     """
-    require_coordinates(array.dtype.names or ())
-    for name in (name for name in USED if name in array.dtype.names):
+    names = array.dtype.names or ()
+    require_coordinates(names)
+    for name in (*COORDINATES, *colour_fields(names)):
         kind = array.dtype[name]
         if kind.shape or kind.kind not in 'iuf':
             raise CloudError(f'field {name} is {kind}; one number is expected')
@@ -159,24 +159,30 @@ def _coordinates(array) -> np.ndarray:
 
 def _colours(array) -> Optional[np.ndarray]:
     """Return (N, 3) uint8, or None if there is no colour."""
-    for name in PACKED_COLOURS:
-        if name in array.dtype.names:
-            dtype, offset = array.dtype.fields[name][:2]
-            if dtype.itemsize != 4:
-                raise CloudError(f'field {name} has {dtype.itemsize} bytes; colour is packed in 4')
-            if dtype.str[0] == '>':  # bytes a, r, g, b
-                return _adjacent(array, offset + 1, np.uint8, 1)
-            return _adjacent(array, offset + 2, np.uint8, -1)  # b, g, r, a
-    if not all(name in array.dtype.names for name in COLOURS):
+    names = colour_fields(array.dtype.names)
+    if len(names) == 1:
+        dtype, offset = array.dtype.fields[names[0]][:2]
+        if dtype.itemsize != 4:
+            raise CloudError(f'field {names[0]} has {dtype.itemsize} bytes; colour is packed in 4')
+        if dtype.str[0] == '>':  # bytes a, r, g, b
+            return _adjacent(array, offset + 1, np.uint8, 1)
+        return _adjacent(array, offset + 2, np.uint8, -1)  # b, g, r, a
+    if not names:
         return None
-    return np.stack([_channel(array[name].reshape(-1)) for name in COLOURS], axis=1)
+    channels = [array[name].reshape(-1) for name in names]
+    # Fractions of one are told from bytes by all three: one colour may be dark everywhere.
+    brightest = max((np.fmax.reduce(channel, initial=0) for channel in channels
+                     if channel.dtype.kind == 'f'), default=0)
+    return np.stack([_channel(channel, 255 if brightest <= 1 else 1) for channel in channels],
+                    axis=1)
 
 
-def _channel(values) -> np.ndarray:
-    """Return one colour as uint8; fractions of one, where no value is greater, are scaled."""
+def _channel(values, scale) -> np.ndarray:
+    """Return one colour as uint8; numbers that are no integers are scaled first."""
     if values.dtype == np.uint8:
         return values
-    numbers = np.nan_to_num(values.astype(np.float64), posinf=255, neginf=0)
-    if values.dtype.kind == 'f' and np.max(numbers, initial=0) <= 1:
-        numbers *= 255
-    return np.clip(numbers, 0, 255).astype(np.uint8)
+    with np.errstate(invalid='ignore'):  # NaN of odd bits
+        numbers = np.clip(np.nan_to_num(values.astype(np.float64)), 0, 255)
+    if values.dtype.kind == 'f':
+        numbers *= scale
+    return numbers.astype(np.uint8)

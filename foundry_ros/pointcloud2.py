@@ -27,9 +27,7 @@ import numpy as np
 DATATYPES = {1: 'i1', 2: 'u1', 3: 'i2', 4: 'u2', 5: 'i4', 6: 'u4', 7: 'f4', 8: 'f8'}
 CODES = {name: code for code, name in DATATYPES.items()}
 COORDINATES = ('x', 'y', 'z')
-PACKED_COLOURS = ('rgb', 'rgba')
-COLOURS = ('r', 'g', 'b')
-USED = (*COORDINATES, *PACKED_COLOURS, *COLOURS)
+COLOURS = (('rgb',), ('rgba',), ('r', 'g', 'b'))
 
 
 def one_line(text: str, length: int) -> str:
@@ -131,6 +129,15 @@ def require_coordinates(names: Sequence[str]):
                          f'{", ".join(names) or "none"}')
 
 
+def colour_fields(names: Sequence[str]) -> Tuple[str, ...]:
+    """
+    Choose the fields that colour is read from.
+
+    :return: one packed field, or three of one colour each, or none.
+    """
+    return next((colours for colours in COLOURS if all(name in names for name in colours)), ())
+
+
 def _integer(msg, name) -> int:
     """Return an attribute that has to be a whole number."""
     return operator.index(getattr(msg, name))
@@ -138,14 +145,18 @@ def _integer(msg, name) -> int:
 
 def _record(fields, point_step: int, order: str) -> np.dtype:
     """Describe one point; fields that are not used are not looked at."""
+    if point_step >= 2**31:
+        raise CloudError(f'point_step is {point_step}: no point is that large')
     fields = list(fields)
-    require_coordinates([str(field.name) for field in fields])
-    used = [_checked(field, point_step) for field in fields if field.name in USED]
+    there = [str(field.name) for field in fields]
+    require_coordinates(there)
+    wanted = (*COORDINATES, *colour_fields(there))
+    used = [_checked(field, point_step) for field in fields if field.name in wanted]
     names = [field.name for field in used]
     twice = [name for name in set(names) if names.count(name) > 1]
     if twice:
         raise CloudError(f'the field {twice[0]} occurs twice')
-    _refuse_overlaps([field for field in used if field.name in COORDINATES])
+    _refuse_overlaps(used)
     return np.dtype({'names': names, 'itemsize': point_step,
                      'formats': [order + DATATYPES[field.datatype] for field in used],
                      'offsets': [field.offset for field in used]})
@@ -166,11 +177,12 @@ def _checked(field, point_step) -> Field:
 
 
 def _refuse_overlaps(fields):
-    """Raise CloudError when two coordinates share bytes."""
-    fields = sorted(fields, key=lambda field: field.offset)
-    for field, after in zip(fields, fields[1:]):
-        if field.end > after.offset:
-            raise CloudError(f'the fields {field.name} and {after.name} overlap')
+    """Raise CloudError when a coordinate shares bytes with another field."""
+    for coordinate in (field for field in fields if field.name in COORDINATES):
+        for other in fields:
+            if (coordinate is not other and coordinate.offset < other.end
+                    and other.offset < coordinate.end):
+                raise CloudError(f'the fields {coordinate.name} and {other.name} overlap')
 
 
 def _over_bytes(msg, dtype) -> np.ndarray:

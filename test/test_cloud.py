@@ -21,7 +21,7 @@ from cloud_messages import field, grid, header, message, shared
 from foundry_ros.cloud import (CloudError, finite_mask, from_array, from_message, records,
                                transform)
 from foundry_ros.recording import open_recording
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, HealthCheck, settings, strategies as st
 import numpy as np
 import pytest
 
@@ -62,7 +62,7 @@ def layouts(draw):
                            data=bytes(data), is_dense=True), expected
 
 
-@settings(deadline=None)
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(layouts())
 def test_every_layout_is_read(case):
     """Any datatypes, order, padding and byte order give the numbers that were put in."""
@@ -181,6 +181,21 @@ def test_colour_in_three_fields(kind, values, expected):
     rgb = from_array(array).rgb
     assert rgb.dtype == np.uint8
     np.testing.assert_array_equal(rgb, np.repeat(np.array(expected)[:, None], 3, axis=1))
+
+
+def test_bytes_and_fractions_are_told_apart_by_all_colours():
+    """Where green reaches 200, a red of 1 is nearly black, not full."""
+    array = np.zeros(2, [(c, 'f4') for c in 'xyz'] + [(c, 'f4') for c in 'rgb'])
+    array['r'], array['g'] = [0, 1], [200, 100]
+    np.testing.assert_array_equal(from_array(array).rgb, [[0, 200, 0], [1, 100, 0]])
+
+
+def test_colours_that_are_not_read_cannot_stop_the_robot():
+    """Of several colours the first is read; a lone r is none."""
+    array = np.zeros(2, [(c, 'f4') for c in 'xyz'] + [('rgba', 'f8'), ('r', 'S3'), ('rgb', 'u4')])
+    array['rgb'] = 0x010203
+    np.testing.assert_array_equal(from_array(array).rgb, [[1, 2, 3]] * 2)
+    assert from_array(array[['x', 'y', 'z', 'r']]).rgb is None
 
 
 def test_no_colour():

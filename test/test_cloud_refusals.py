@@ -18,7 +18,7 @@ from types import SimpleNamespace
 
 from cloud_messages import field, grid, header, message
 from foundry_ros.cloud import Cloud, CloudError, finite_mask, from_message
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, HealthCheck, settings, strategies as st
 import numpy as np
 import pytest
 
@@ -35,7 +35,10 @@ CONTRADICTIONS = [
     ({'fields': XYZ[:2] + [field('z', 8, count=0)]}, 'z has count 0'),
     ({'fields': XYZ[:2] + [field('z', 8, count=3)]}, 'z has count 3'),
     ({'fields': XYZ + [field('rgb', 8, datatype=8)]}, 'rgb'),
-    ({'fields': XYZ + [field('rgb', 11, datatype=2)]}, 'rgb has 1 bytes'),
+    ({'fields': XYZ + [field('rgb', 12, datatype=2)], 'point_step': 13, 'row_step': 52,
+      'data': bytes(156)}, 'rgb has 1 bytes'),
+    ({'fields': XYZ + [field('rgb', 6)]}, 'y and rgb overlap'),
+    ({'point_step': 2**32 - 1}, 'point_step is 4294967295'),
     ({'fields': None}, 'no PointCloud2'),
     ({'fields': [field('a\nb' * 1000, 0)]}, 'no field x, y, z'),
     ({'point_step': 11}, 'point_step is 11'),
@@ -88,7 +91,7 @@ NAMES = st.one_of(st.sampled_from(['x', 'y', 'z', 'rgb', 'rgba', 'r', 'g', 'b', 
                   st.text(max_size=5), WILD)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_nothing_but_cloud_errors(data):
     """Whatever is changed in a message, it is read or refused with a CloudError of one line."""

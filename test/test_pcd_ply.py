@@ -22,7 +22,7 @@ from foundry_ros.cloud import CloudError, finite_mask, from_array
 from foundry_ros.pcd import read_pcd
 from foundry_ros.ply import read_ply
 from foundry_ros.recording import open_recording, RecordingError
-from hypothesis import example, given, settings, strategies as st
+from hypothesis import example, given, HealthCheck, settings, strategies as st
 import numpy as np
 import pytest
 
@@ -200,7 +200,7 @@ def test_wrong_ply(tmp_path, old, new, line):
     assert '\n' not in str(error.value)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from(['ascii', 'binary', 'binary_compressed', 'ply', 'ply_ascii']),
        st.lists(st.tuples(st.integers(0, 400), st.binary(max_size=3)), min_size=1, max_size=4))
 @example('binary', [(70, b'0 0 0')])
