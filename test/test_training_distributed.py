@@ -21,6 +21,8 @@ torch = pytest.importorskip('torch', reason='the training side needs torch')
 pytest.importorskip('lightning', reason='the training side needs lightning')
 
 from training.__main__ import main  # noqa: E402, I100
+from training.data.mixture import Mixture  # noqa: E402
+from training.data.shapes import DataError  # noqa: E402
 from training.tasks.common import mean_over_all  # noqa: E402
 
 # Noise of single samples is drawn in each process; without it two are exactly as good as one.
@@ -62,17 +64,31 @@ def test_torchrun_distills_as_one_process_does(teachers):
     assert one == pytest.approx(two, rel=1e-4) and len(set(one.values())) == 6
 
 
-def test_a_share_that_does_not_divide_is_one_clear_line(teachers, capsys, monkeypatch):
-    monkeypatch.setattr('torch.distributed.is_initialized', lambda: True)
-    monkeypatch.setattr('torch.distributed.get_rank', lambda: 0)
-    monkeypatch.setattr('torch.distributed.get_world_size', lambda: 3)
-    from training.data import sets
-    from training.data.mixture import loader
-    from training.data.shapes import DataError
-    data = {'root': teachers, 'cache': teachers / 'cache', 'clouds': {'infomr': [1, 2]},
-            'mix': {'infomr': 8}}
-    with pytest.raises(DataError, match='share of 8 clouds a batch does not divide among 3'):
-        loader(sets.sources(data, 1), 3, 0, 1)
+class Numbered:
+    """A source that gives the numbers of its clouds."""
+
+    def __init__(self, share, first):
+        self.share, self.first = share, first
+
+    def clouds(self, rng, step, mine):
+        numbers = torch.arange(self.first, self.first + self.share)[mine]
+        return {'groups': numbers, 'centers': numbers, 'labels': numbers}
+
+
+def test_processes_share_out_a_batch_though_no_share_divides():
+    sources = [Numbered(5, 0), Numbered(3, 5), Numbered(4, 8)]
+    parts = [Mixture(sources, 1, 0, 0, (rank, 3))[0]['labels'].tolist() for rank in range(3)]
+    assert [len(p) for p in parts] == [4, 4, 4]
+    assert sorted(sum(parts, [])) == list(range(12))
+    for part in parts:  # some of every source
+        assert len({(i >= 5) + (i >= 8) for i in part}) == 3
+
+
+@pytest.mark.parametrize('shares, processes', [((5, 4), 2), ((6, 2), 4)])
+def test_a_batch_that_does_not_divide_is_one_clear_line(shares, processes):
+    with pytest.raises(DataError, match=f'{shares[0]} . {shares[1]} clouds does not divide among '
+                       f'{processes} processes'):
+        Mixture([Numbered(s, 0) for s in shares], 1, 0, 0, (0, processes))
 
 
 def test_a_mean_over_processes_weighs_every_value_alike(monkeypatch):

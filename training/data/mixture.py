@@ -90,18 +90,19 @@ class Mixture(Dataset):
     """
     The batches of one epoch; batch i of epoch e depends on the seed, e and i alone.
 
-    :param part: which of how many processes this is: they share out each batch.
-    :raises DataError: a share does not divide among them.
+    :param part: which of how many processes this is; it gets every n-th cloud of a batch, some of
+        every source.
+    :raises DataError: a batch does not divide among the processes.
     """
 
     def __init__(self, sources: List[Source], steps: int, epoch: int, seed: int,
                  part: Tuple[int, int] = (0, 1)):
         self.sources, self.steps, self.part = [s for s in sources if s.share], steps, part
         self.key = (seed, epoch)
-        for share in (s.share for s in self.sources):
-            if share % part[1]:
-                raise DataError(f'a share of {share} clouds a batch does not divide among '
-                                f'{part[1]} processes; change data.mix or trainer.devices')
+        shares, processes = [s.share for s in self.sources], part[1]
+        if sum(shares) % processes or min(shares, default=0) < processes > 1:
+            raise DataError(f'a batch of {" + ".join(map(str, shares))} clouds does not divide '
+                            f'among {processes} processes; change data.mix or trainer.devices')
 
     def __len__(self):
         return self.steps
@@ -109,12 +110,11 @@ class Mixture(Dataset):
     def __getitem__(self, step: int) -> Dict[str, torch.Tensor]:
         """Give groups (B, c, k, 3), centers, labels; part, near, weight of the last clouds."""
         rng = np.random.default_rng([*self.key, step])
-        rank, processes = self.part
-        rows = []
+        (rank, processes), before, rows = self.part, 0, []
         for source in self.sources:
-            each = source.share // processes
-            mine = slice(rank * each, (rank + 1) * each)
+            mine = slice((rank - before) % processes, None, processes)
             rows.append(source.clouds(rng, self.key[1] * self.steps + step, mine))
+            before += source.share
         batch = {k: torch.cat([r[k] for r in rows]) for k in ('groups', 'centers', 'labels')}
         for row in rows:
             batch.update({k: row[k] for k in ('part', 'near', 'weight') if k in row})

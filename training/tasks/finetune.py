@@ -132,7 +132,8 @@ class Finetune(Task):
         at_points = (logits[rows, batch['near']] * batch['weight'][..., None]).sum(2)
         allowed = self.same_category[batch['part'][:, 0]][:, None]
         at_points = at_points.masked_fill(~allowed, -1e4)
-        return F.cross_entropy(at_points.flatten(0, 1), batch['part'].flatten())
+        return mean_over_all(F.cross_entropy(at_points.flatten(0, 1), batch['part'].flatten(),
+                                             reduction='none'))
 
 
 def run(config, resume=False):
