@@ -1,15 +1,28 @@
 # Two commands do all the set-up: `make demo` and `make test`. Python 3.10 or newer is all they need.
 PYTHON ?= python3
+OLDEST ?= python3.10
 VENV := .venv
 BIN := $(VENV)/bin/python
 
-.PHONY: demo test venv clean
+.PHONY: demo test fuzz oldest venv clean
 
 demo: venv
 	$(BIN) -m foundry_ros.demo
 
 test: venv
 	$(BIN) -m pytest -q test
+
+# Spoilt clouds and bundles by the ten thousand; the tests take a few hundred.
+fuzz: venv
+	PYTHONPATH=. $(BIN) test/fuzz_clouds.py
+	PYTHONPATH=. $(BIN) test/fuzz_bundles.py
+
+# The tests of the robot side with the oldest packages that it works with; needs Python 3.10.
+oldest:
+	$(OLDEST) -m venv $(VENV)-oldest
+	$(VENV)-oldest/bin/python -m pip install --quiet --disable-pip-version-check \
+	  -r requirements-oldest.txt
+	$(VENV)-oldest/bin/python -m pytest -q test
 
 venv: $(VENV)/installed
 
@@ -22,4 +35,4 @@ $(VENV)/installed: requirements.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) demo_output build install log
+	rm -rf $(VENV) $(VENV)-oldest demo_output build install log

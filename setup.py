@@ -44,7 +44,7 @@ setup(
     extras_require={
         'cpu': ['onnxruntime>=1.17'],
         'gpu': ['onnxruntime-gpu>=1.17', 'nvidia-ml-py'],
-        'replay': ['rosbags>=0.10', 'mcap>=1', 'Pillow>=9', 'tqdm>=4'],
+        'replay': ['rosbags>=0.11', 'mcap>=1.0.2', 'Pillow>=11.2', 'tqdm>=4'],
         'test': ['pytest', 'hypothesis', 'onnx'],
     },
     zip_safe=True,

@@ -29,9 +29,9 @@ from foundry_ros.bench_objects import LEAST_PIXELS, overlaps, samples
 from foundry_ros.cloud import Cloud
 from foundry_ros.names import UNKNOWN
 from foundry_ros.pipeline import Detection, Pipeline
+from foundry_ros.plain_yaml import read_yaml, YamlError
 from foundry_ros.student import Student
 import numpy as np
-import yaml
 
 BUDGETS = (1, 16, 64)
 MATCH = 0.5
@@ -84,8 +84,8 @@ def read_names(path: str) -> Names:
     """
     try:
         with open(path, encoding='utf-8') as stream:
-            tree = yaml.safe_load(stream)
-    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+            tree = read_yaml(stream.read())
+    except (OSError, UnicodeDecodeError, YamlError) as error:
         reason = ' '.join(str(error).split())
         raise NamesError(f'cannot read the names in {path}: {reason}') from None
     if not isinstance(tree, dict) or not tree:

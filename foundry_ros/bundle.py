@@ -21,31 +21,21 @@ installation, ``resource/models`` of a checkout), or the one whose manifest says
 
 from dataclasses import dataclass, field
 import hashlib
-import math
 import os
 from pathlib import Path
-import reprlib
+import stat
 import sys
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any, List, Mapping, Optional, Tuple
 
-from foundry_ros.config import TOKEN_BUDGETS
+from foundry_ros.manifest import BundleError, checked
 from foundry_ros.onnx_check import offences
-from foundry_ros.tokens import GROUPS, NEIGHBOURS, POINTS
-import yaml
+from foundry_ros.plain_yaml import read_yaml, YamlError
 
-MAX_MANIFEST_BYTES = 1 << 20
-MAX_MODEL_BYTES = 1 << 29
-_KEYS = {
-    'name': str, 'version': str, 'classes': list, 'parts': list, 'part_classes': dict,
-    'points': int, 'groups': int, 'neighbours': int, 'up_axis': str, 'token_budgets': list,
-    'score_temperature': float, 'class_sizes': dict, 'opset': int, 'sha256': str,
-    'training_data': (str, list, dict), 'licence': str, 'accuracy': dict,
-}
-_FIXED = {'points': POINTS, 'groups': GROUPS, 'neighbours': NEIGHBOURS}
+__all__ = ['Bundle', 'BundleError', 'default_bundle', 'load_bundle', 'models_folder',
+           'shipped_bundles']
 
-
-class BundleError(ValueError):
-    """A model bundle that cannot be used, in one line that says what to do."""
+MAX_MANIFEST_BYTES = 1 << 18
+MAX_MODEL_BYTES = 1 << 28
 
 
 @dataclass(frozen=True)
@@ -81,143 +71,51 @@ def load_bundle(path) -> Bundle:
     if not folder.is_dir():
         raise BundleError(f'there is no model bundle at {folder}: name a folder that holds '
                           'model.onnx and manifest.yaml')
+    _refuse_links(folder)
     text = _read(folder, 'manifest.yaml', MAX_MANIFEST_BYTES)
     model = _read(folder, 'model.onnx', MAX_MODEL_BYTES)
-    if _real(folder, 'manifest.yaml') != _real(folder, 'model.onnx'):
-        raise BundleError(f'{folder} links to files outside itself: copy model.onnx and '
-                          'manifest.yaml into it')
     try:
-        manifest = yaml.safe_load(text)
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise BundleError(f'{folder}/manifest.yaml is no YAML: {_one_line(error)}') from None
-    try:
-        fields = _checked(manifest)
+        manifest = read_yaml(text)
+        fields = checked(manifest)
         _check_model(model, manifest['sha256'])
+    except YamlError as error:
+        raise BundleError(f'{folder}/manifest.yaml is no YAML: {error}') from None
     except BundleError as error:
         raise BundleError(f'model bundle {folder}: {error}') from None
     return Bundle(path=folder, manifest=manifest, model=model, **fields)
 
 
+def _refuse_links(folder):
+    """
+    Refuse files that are links out of the folder.
+
+    Both may be links into one other folder that has them by the same names: colcon's symlink
+    install makes such ones.
+    """
+    real = [Path(os.path.realpath(folder / name)) for name in ('manifest.yaml', 'model.onnx')]
+    home = real[0].parent
+    if real != [home / 'manifest.yaml', home / 'model.onnx']:
+        raise BundleError(f'{folder} links to files outside itself: copy model.onnx and '
+                          'manifest.yaml into it')
+
+
 def _read(folder, name, limit):
-    """Read a file of the bundle, not larger than ``limit`` bytes."""
+    """Read a file of the bundle; its kind and size are looked at before."""
     path = folder / name
     try:
-        size = path.stat().st_size
-        if size > limit:
-            raise BundleError(f'{path} has {size} bytes, more than the {limit} allowed: this is '
-                              'no model bundle of ours')
-        return path.read_bytes()
+        state = path.stat()
+        if not stat.S_ISREG(state.st_mode):
+            raise BundleError(f'{path} is no file; copy the whole bundle again')
+        if state.st_size > limit:
+            raise BundleError(f'{path} has {state.st_size} bytes, more than the {limit} allowed: '
+                              'this is no model bundle of ours')
+        with path.open('rb') as file:
+            return file.read(limit)
     except FileNotFoundError:
         raise BundleError(f'model bundle {folder}: {name} is missing; copy the whole bundle '
                           'again') from None
     except OSError as error:
         raise BundleError(f'cannot read {path}: {error.strerror}') from None
-
-
-def _real(folder, name):
-    """Give the folder that a file really lies in (colcon's symlink install links each file)."""
-    return (folder / name).resolve().parent
-
-
-def _shown(value) -> str:
-    """Show a value of a manifest, however large or deep it is."""
-    return reprlib.repr(value)[:60]
-
-
-def _one_line(error):
-    return ' '.join(str(error).split())
-
-
-def _checked(manifest) -> Dict[str, Any]:
-    """Check a manifest; give the fields of :class:`Bundle` that come from it."""
-    if not isinstance(manifest, dict):
-        raise BundleError('manifest.yaml is no mapping of keys to values')
-    missing = [key for key in _KEYS if key not in manifest]
-    if missing:
-        raise BundleError(f'manifest.yaml lacks {", ".join(missing)}')
-    for key, kind in _KEYS.items():
-        _check_type(key, manifest[key], kind)
-    for key, value in _FIXED.items():
-        if manifest[key] != value:
-            raise BundleError(f'{key} is {manifest[key]}, but this version works with {value}')
-    if manifest['up_axis'] not in ('+z', 'z'):
-        raise BundleError(f'up_axis is {manifest["up_axis"]!r}, but objects are given with '
-                          '+z up: export the model again')
-    if not (math.isfinite(manifest['score_temperature']) and manifest['score_temperature'] > 0):
-        raise BundleError('score_temperature must be larger than 0')
-    classes, parts = (_names(key, manifest[key]) for key in ('classes', 'parts'))
-    if not classes:
-        raise BundleError('classes is empty')
-    return {'name': manifest['name'], 'version': str(manifest['version']),
-            'classes': classes, 'parts': parts,
-            'part_classes': _part_classes(manifest['part_classes'], classes, parts),
-            'class_sizes': _class_sizes(manifest['class_sizes'], classes),
-            'token_budgets': _budgets(manifest['token_budgets']),
-            'score_temperature': float(manifest['score_temperature'])}
-
-
-def _check_type(key, value, kind):
-    """Refuse a value of the wrong type; whole numbers pass for fractions."""
-    if key == 'version' and isinstance(value, (int, float)):
-        return
-    if kind is float and type(value) is int:
-        return
-    if isinstance(value, bool) or not isinstance(value, kind):
-        kinds = kind if isinstance(kind, tuple) else (kind,)
-        words = {str: 'text', list: 'a list', dict: 'a mapping', int: 'a whole number',
-                 float: 'a number'}
-        raise BundleError(f'{key} in manifest.yaml must be '
-                          f'{" or ".join(words[k] for k in kinds)}, not {_shown(value)}')
-
-
-def _names(key, values):
-    """Check a list of names: text, not empty, each once."""
-    for value in values:
-        if not isinstance(value, str) or not value:
-            raise BundleError(f'{key} must list names, not {_shown(value)}')
-    twice = {value for value in values if values.count(value) > 1}
-    if twice:
-        raise BundleError(f'{key} lists {", ".join(sorted(twice))} twice')
-    return tuple(values)
-
-
-def _part_classes(table, classes, parts):
-    """Check which classes get which parts."""
-    categories = {part.partition('/')[0] for part in parts if '/' in part}
-    if any('/' not in part for part in parts):
-        raise BundleError('parts must be written category/part')
-    for category, members in table.items():
-        if category not in categories:
-            raise BundleError(f'part_classes names the category {category!r}, which no part has')
-        if not isinstance(members, list):
-            raise BundleError(f'part_classes: {category} must list classes')
-        for member in members:
-            if member not in classes:
-                raise BundleError(f'part_classes: {category} lists {member!r}, which is no class')
-    return {category: tuple(members) for category, members in table.items()}
-
-
-def _class_sizes(table, classes):
-    """Check the metric sizes."""
-    for name, size in table.items():
-        if name not in classes:
-            raise BundleError(f'class_sizes names {name!r}, which is no class')
-        numbers = isinstance(size, list) and len(size) == 2 and all(
-            isinstance(edge, (int, float)) and math.isfinite(edge) for edge in size)
-        if not numbers or not 0 < size[0] <= size[1]:
-            raise BundleError(f'class_sizes: {name} must be [least, largest] longest edge in '
-                              f'metres, not {_shown(size)}')
-    return {name: (float(size[0]), float(size[1])) for name, size in table.items()}
-
-
-def _budgets(values):
-    """Check the menu of token budgets."""
-    menu = [budget for budget in TOKEN_BUDGETS if budget in values]
-    if not values or values != menu:
-        offered = ', '.join(str(b) for b in TOKEN_BUDGETS)
-        raise BundleError(f'token_budgets must be among {offered} in this order, '
-                          f'not {_shown(values)}')
-    return tuple(menu)
 
 
 def _check_model(model, expected):

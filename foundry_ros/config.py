@@ -24,7 +24,7 @@ import difflib
 import math
 from typing import Any, Dict, Mapping, Tuple
 
-import yaml
+from foundry_ros.plain_yaml import read_yaml, YamlError
 
 TOKEN_BUDGETS = (1, 2, 4, 8, 16, 32, 64)
 
@@ -95,26 +95,7 @@ class ObjectsParams:
                               'mode: 3, 1 or 1.', 0, 10)
     max_height: float = param(0.0, 'Points farther above their support surface are ignored; 0 = '
                               'by mode: 0.7, 2.2 or 4 [m].', 0, 100)
-
-
-# What a mode stands for where a parameter is 0: tabletop, room, lidar.
-BY_MODE = {'max_range': (3.0, 8.0, 60.0), 'voxel_size': (0.005, 0.03, 0.2),
-           'min_points': (80, 80, 15), 'min_size': (0.02, 0.1, 0.3), 'max_size': (1.0, 3.0, 15.0),
-           'surface_distance': (0.006, 0.03, 0.25), 'max_surfaces': (3, 1, 1),
-           'max_height': (0.7, 2.2, 4.0)}
-
-
-def by_mode(section, mode: str):
-    """
-    Fill in the parameters that are 0 with what the mode stands for.
-
-    :param section: CropParams or ObjectsParams.
-    :param mode: ``objects.mode``.
-    :return: the section with every value set.
-    """
-    column = ('tabletop', 'room', 'lidar').index(mode)
-    return replace(section, **{name: values[column] for name, values in BY_MODE.items()
-                               if getattr(section, name, None) == 0})
+    merge: bool = param(True, 'Join touching unknown pieces that make a whole with a name.')
 
 
 @dataclass(frozen=True)
@@ -142,7 +123,26 @@ class ModelParams:
     score_threshold: float = param(0.8, 'Objects whose best score is lower are called unknown.',
                                    0, 1)
     use_size: bool = param(True, 'Rule out classes whose metric size does not fit the object.')
+    min_points: int = param(0, 'Objects with fewer points are called unknown; 0 = by mode: 150, '
+                            '300 or 30.', 0, 1000000)
     max_batch: int = param(32, 'Objects that go through the student at once.', 1, 1024)
+
+
+# What a mode stands for where a parameter is 0: tabletop, room, lidar.
+BY_MODE = {
+    CropParams: {'max_range': (3.0, 8.0, 60.0)},
+    ObjectsParams: {'voxel_size': (0.005, 0.03, 0.2), 'min_points': (80, 80, 15),
+                    'min_size': (0.02, 0.1, 0.3), 'max_size': (1.0, 3.0, 15.0),
+                    'surface_distance': (0.006, 0.03, 0.25), 'max_surfaces': (3, 1, 1),
+                    'max_height': (0.7, 2.2, 4.0)},
+    ModelParams: {'min_points': (150, 300, 30)}}
+
+
+def by_mode(section, mode: str):
+    """Fill in the parameters of a section that are 0 with what ``objects.mode`` stands for."""
+    column = ('tabletop', 'room', 'lidar').index(mode)
+    return replace(section, **{name: values[column] for name, values in
+                               BY_MODE[type(section)].items() if getattr(section, name) == 0})
 
 
 @dataclass(frozen=True)
@@ -266,8 +266,8 @@ def load(path: str, params: Params = Params()) -> Params:
     """
     try:
         with open(path, encoding='utf-8') as stream:
-            tree = yaml.safe_load(stream) or {}
-    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+            tree = read_yaml(stream.read()) or {}
+    except (OSError, UnicodeDecodeError, YamlError) as error:
         reason = ' '.join(str(error).split())
         raise ConfigError(f'cannot read the parameter file {path}: {reason}') from None
     if isinstance(tree, dict) and len(tree) == 1:

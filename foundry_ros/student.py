@@ -75,8 +75,11 @@ class Student:
         self._session = _session(bundle, _offered(providers), self.threads)
         self.providers = tuple(self._session.get_providers())
         self._check_providers()
-        self._check_inputs()
-        self._check_outputs()
+        try:
+            self._check_inputs()
+            self._check_outputs()
+        except UnicodeDecodeError as error:  # onnxruntime takes any bytes for a name
+            raise self._error(f'has a name that is no text: {error}') from None
 
     def warm(self) -> Dict[int, float]:
         """
@@ -179,7 +182,10 @@ def _session(bundle, providers, threads):
     try:
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')  # what they say is checked, and said, by the caller
-            return onnxruntime.InferenceSession(bundle.model, options, providers=providers)
+            return onnxruntime.InferenceSession(
+                bundle.model, options, providers=providers,
+                # the CPU has nothing to fall back on; onnxruntime would try, and print that
+                enable_fallback=providers != ['CPUExecutionProvider'])
     except Exception as error:  # noqa: B902 onnxruntime's errors share no base class
         raise BundleError(f'model bundle {bundle.path}: onnxruntime '
                           f'{onnxruntime.__version__} cannot load model.onnx: {_brief(error)}'

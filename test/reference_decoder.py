@@ -52,6 +52,8 @@ def decode(msg) -> Decoded:
     stamp = msg.header.stamp
     if not 0 <= stamp.nanosec < 10**9:
         raise Contradiction('stamp')
+    if msg.point_step >= 2**31:
+        raise Contradiction('point_step')
     places = _places(msg)
     height, width = msg.height, msg.width
     if height * width == 0:

@@ -63,7 +63,11 @@ def test_every_key_is_needed(tmp_path):
     ('classes', 'chair', 'classes in manifest.yaml must be a list'),
     ('classes', [], 'classes is empty'),
     ('classes', ['cup', 'cup', 'a', 'b'], 'lists cup twice'),
-    ('classes', [1, 2, 3, 4], 'must list names'),
+    ('classes', [1, 2, 3, 4], 'classes: 1 is no name'),
+    ('classes', ['a\nb', 'b', 'c', 'd'], 'is no name'),
+    ('parts', ['x/' + 'y' * 999], 'at most 100 letters'),
+    ('name', 'a\x1b[2J', 'is no name'),
+    ('version', '', 'version'),
     ('points', 2048, 'points is 2048, but this version works with 1024'),
     ('points', '1024', 'must be a whole number'),
     ('groups', True, 'must be a whole number'),
@@ -71,24 +75,31 @@ def test_every_key_is_needed(tmp_path):
     ('token_budgets', [], 'must be among'),
     ('token_budgets', [3], 'must be among'),
     ('token_budgets', [8, 1], 'in this order'),
-    ('score_temperature', 0.0, 'larger than 0'),
-    ('score_temperature', float('nan'), 'larger than 0'),
+    ('score_temperature', 0.0, 'from 0.01 to 100'),
+    ('score_temperature', float('nan'), 'from 0.01 to 100'),
+    ('score_temperature', 10**400, 'from 0.01 to 100'),
     ('score_temperature', 'warm', 'must be a number'),
     ('class_sizes', {'tank': [1, 2]}, "'tank', which is no class"),
     ('class_sizes', {'cup': [2, 1]}, 'longest edge in metres'),
+    ('class_sizes', {'cup': [1, 10**400]}, 'longest edge in metres'),
+    ('class_sizes', {'cup': [True, True]}, 'longest edge in metres'),
     ('class_sizes', {'cup': 3}, 'longest edge in metres'),
     ('parts', ['back', 'leg', 'seat', 'body', 'handle'], 'written category/part'),
     ('part_classes', {'plane': ['cup']}, "'plane', which no part has"),
     ('part_classes', {'cup': ['mug']}, "'mug', which is no class"),
     ('part_classes', {'cup': 'cup'}, 'must list classes'),
+    ('part_classes', {'cup': [['cup']]}, 'which is no class'),
     ('sha256', '0' * 64, 'damaged'),
+    ('sha256', 'b\n' * 32, '64 hexadecimal digits'),
 ])
 def test_wrong_values(tmp_path, key, value, said):
     """A value that cannot be is told with what it should be."""
     assert said in refusal(make_bundle(tmp_path / 'b', {key: value}))
 
 
-@pytest.mark.parametrize('text', ['- a\n- b\n', 'just words', 'a: [', '!!python/object:os.x {}'])
+@pytest.mark.parametrize('text', [
+    '- a\n- b\n', 'just words', 'a: [', '!!python/object:os.x {}', 'a: 2021-13-45', 'a: !!bool b',
+    'a: !!timestamp b', '? [a]\n: b', 'a: ' + '9' * 5000])
 def test_manifest_that_is_no_mapping(tmp_path, text):
     """Lists, text, broken YAML and Python objects are refused."""
     path = make_bundle(tmp_path / 'b')
@@ -111,7 +122,7 @@ def test_manifest_that_would_unfold_without_end(tmp_path):
     levels += [f'l{i}: &l{i} [{", ".join(["*l" + str(i - 1)] * 10)}]' for i in range(1, 25)]
     text = (path / 'manifest.yaml').read_text()
     (path / 'manifest.yaml').write_text(text + '\n'.join(levels) + '\nclasses: *l24\n')
-    assert 'classes must list names' in refusal(path)
+    assert 'is no name' in refusal(path)
     assert len(refusal(path)) < 300
 
 
