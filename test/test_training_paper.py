@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tiny_runs
 
 torch = pytest.importorskip('torch', reason='the training side needs torch')
 pytest.importorskip('lightning', reason='the training side needs lightning')
@@ -82,7 +83,7 @@ def test_table_6_is_what_the_configuration_says():
     config = load('distill')
     assert config['data']['batch'] == 512 and config['data']['points'] == 1024
     assert config['trainer']['epochs'] == 150 and config['unfreeze'] == 50
-    epochs = [rate(e, 150, config['optimiser']) for e in range(150)]
+    epochs = [rate(e, 150, 15, config['optimiser']) for e in range(150)]
     assert epochs[0] == pytest.approx(1e-6) and max(epochs) == epochs[14] == pytest.approx(1e-3)
     assert epochs[149] < 2e-6 and epochs[15:] == sorted(epochs[15:], reverse=True)
     np.testing.assert_allclose(np.diff(epochs[:15]), (1e-3 - 1e-6) / 14)
@@ -142,6 +143,20 @@ def test_the_curves_of_a_gate_are_logged(trained):
     header = (trained / 'gate/metrics.csv').read_text().splitlines()[0].split(',')
     assert {'val_loss', 'val_fused'} <= set(header)
     assert 'val_fused' not in (trained / 'frozen/metrics.csv').read_text()
+
+
+def test_the_papers_way_goes_through_on_cached_tokens_too(trained, tmp_path):
+    tiny_runs.write_data(tmp_path)
+    for name in ('foundry', 'foundry_gate'):
+        size = [f'{s}.{k}={v}' for s in ('model', 'teacher') for k, v in SIZE.items()]
+        assert main(['distill', '--config', f'training/configs/small/{name}.yaml', '--data-root',
+                     str(tmp_path), f'output={tmp_path}/{name}', f'data.cache={tmp_path}/cache',
+                     f'pretrained={trained}/teacher/last.ckpt', 'data.mix.modelnet40_train=0',
+                     'data.mix.infomr=8', 'data.steps=2', 'trainer.epochs=2', 'unfreeze=1',
+                     'trainer.compile=false', 'trainer.precision=32-true', 'trainer.log_every=1',
+                     *size]) == 0
+    assert 0 <= tiny_runs.history(tmp_path / 'foundry_gate')['fused'][3] <= 1
+    assert 'fused' not in tiny_runs.history(tmp_path / 'foundry')
 
 
 def distilling(trained, name, *more):

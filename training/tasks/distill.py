@@ -31,7 +31,9 @@ def make_student(config) -> Student:
     """Make the student that a configuration describes; ``gate`` says as published."""
     s = config['student']
     if 'gate' in s:
-        return Foundry(size_of(config['model']), config['teacher']['width'], **s)
+        known = ('supertokens', 'gate', 'ratio', 'content', 'temperature')
+        return Foundry(size_of(config['model']), config['teacher']['width'],
+                       **{k: s[k] for k in known if k in s})
     return Student(size_of(config['model']), config['teacher']['width'], s['supertokens'],
                    s['assignment'], s['positions'], s['encode'])
 

@@ -16,14 +16,15 @@
 
 from typing import Dict
 
+import lightning
 import torch
 import torch.nn.functional as F
 
 from training.config import ConfigError
 from training.models.backbone import Backbone
 from training.models.student import Student
-from training.tasks.common import fit, size_of, weights
-from training.tasks.distill import make_student
+from training.tasks import distill as small
+from training.tasks.common import compile_backbone, fit, size_of, weights
 from training.tasks.recipe import Recipe
 
 LOSSES = {'smooth_l1': F.smooth_l1_loss, 'mse': F.mse_loss}
@@ -61,7 +62,7 @@ class Distill(Recipe):
 
     def __init__(self, config):
         super().__init__(config)
-        self.student = make_student(config)
+        self.student = small.make_student(config)
         self.teacher = Backbone(size_of(config['teacher'])).eval().requires_grad_(False)
         state = weights(config['pretrained'], 'model.backbone.')
         self.teacher.load_state_dict(state)
@@ -72,6 +73,9 @@ class Distill(Recipe):
             self.student.backbone.position.requires_grad_(False)  # all fused: nothing uses them
         elif not config['gate']['weight_decay']:
             self.undecayed.append(self.student.gate)
+        if config['trainer']['compile']:
+            compile_backbone(self.student.backbone)
+            compile_backbone(self.teacher)
 
     def distil(self, batch):
         """Give the distillation loss of a batch and the fusion probabilities (B, c)."""
@@ -97,6 +101,18 @@ class Distill(Recipe):
             self.log('val_fused', fused, batch_size=len(fusable))
 
 
+class DistillCached(Distill):
+    """The same on cached tokens: the paper's way at the size of ``configs/small``."""
+
+    train_dataloader = small.Distill.train_dataloader
+    val_dataloader = lightning.LightningModule.val_dataloader  # none
+
+    def on_after_batch_transfer(self, batch, _):
+        """Leave the batch: its groups are cached."""
+        return batch
+
+
 def run(config, resume=False):
     """Distill a student; its weights are under ``student.`` of the checkpoint."""
-    return fit(Distill(config), resume)
+    kind = DistillCached if 'mix' in config['data'] else Distill
+    return fit(kind(config), resume)

@@ -53,12 +53,12 @@ class Pretrain(Task):
 
     def on_train_epoch_end(self):
         """Stop a run that has collapsed: everything then looks alike and the loss is small."""
-        least = self.config.get('collapse', {})
-        if self.current_epoch < least.get('from_epoch', 0):
+        least = self.config.get('collapse')
+        if not least or self.current_epoch < least['from_epoch']:
             return
         for name in ('spread_predicted', 'spread_wanted'):
             found = float(self.trainer.callback_metrics[name])
-            if found < least.get(name, 0.0):
+            if found < least[name]:
                 raise RunError(f'collapsed in epoch {self.current_epoch}: {name} is {found:.4f}, '
                                f'below {least[name]}; try a smaller optimiser.lr or another seed')
 

@@ -27,16 +27,16 @@ from training.data.shapes import Shapes
 from training.tasks.common import Task
 
 
-def rate(epoch: int, epochs: int, o: Dict[str, Any]) -> float:
+def rate(at: int, total: int, warm: int, o: Dict[str, Any]) -> float:
     """
-    Give the learning rate of an epoch: linear warm-up, then a cosine (Foundry, Table 6).
+    Give a learning rate: linear warm-up, then a cosine (Foundry, Table 6).
 
-    :param o: lr, start_lr, final_lr and warm_up_epochs.
+    :param at: epoch or step of ``total``, the first ``warm`` of which warm up.
+    :param o: lr, start_lr and final_lr.
     """
-    warm = o['warm_up_epochs']
-    if epoch < warm:
-        return o['start_lr'] + (o['lr'] - o['start_lr']) * epoch / max(1, warm - 1)
-    progress = (epoch - warm) / max(1, epochs - warm)
+    if at < warm:
+        return o['start_lr'] + (o['lr'] - o['start_lr']) * at / max(1, warm - 1)
+    progress = (at - warm) / max(1, total - warm)
     return o['final_lr'] + (o['lr'] - o['final_lr']) * 0.5 * (1 + math.cos(progress * math.pi))
 
 
@@ -91,7 +91,7 @@ class Recipe(Task):
         return grouped(batch, data['points'], data['groups'], data['neighbours'])
 
     def configure_optimizers(self):
-        """AdamW; the rate changes every epoch, as in the reference."""
+        """AdamW; the rate changes every epoch, as in the reference, or every step."""
         o, epochs = self.config['optimiser'], self.config['trainer']['epochs']
         if o['warm_up_epochs'] >= epochs:
             raise ConfigError(f'a warm-up of {o["warm_up_epochs"]} epochs leaves none of {epochs}')
@@ -101,10 +101,14 @@ class Recipe(Task):
             [{'params': [p for p in learned if id(p) not in without]},
              {'params': [p for p in learned if id(p) in without], 'weight_decay': 0.0}],
             o['lr'], betas=(0.9, 0.999), weight_decay=o['weight_decay'])
+        total = epochs
+        if o['changes'] == 'step':
+            total = self.trainer.estimated_stepping_batches
+        warm = round(o['warm_up_epochs'] * total / epochs)
         schedule = torch.optim.lr_scheduler.LambdaLR(
-            optimiser, lambda epoch: rate(epoch, epochs, o) / o['lr'])
+            optimiser, lambda at: rate(at, total, warm, o) / o['lr'])
         return {'optimizer': optimiser,
-                'lr_scheduler': {'scheduler': schedule, 'interval': 'epoch'}}
+                'lr_scheduler': {'scheduler': schedule, 'interval': o['changes']}}
 
     def freeze_first(self, *modules: nn.Module):
         """Keep modules as they are until epoch ``unfreeze``; where that never comes, for good."""
