@@ -20,6 +20,7 @@ from typing import Optional, Tuple
 from foundry_ros.convexity import DIRECTIONS, image_concavity
 from foundry_ros.graph import SurfaceGraph
 from foundry_ros.normals import image_normals
+from foundry_ros.surfaces import NOISE
 import numpy as np
 from scipy import ndimage
 
@@ -27,8 +28,6 @@ from scipy import ndimage
 # a crease is looked for. Around it lies an empty border, so that all pixels have neighbours.
 WIDTH, WINDOW, REACH = 320, 7, 3
 BORDER = REACH
-# Depth noise of structured light and stereo cameras at a metre; it grows with the square.
-NOISE = 0.003
 # The four neighbours of a pixel.
 AROUND = tuple((r, c) for r in (-1, 0, 1) for c in (-1, 0, 1) if (r == 0) != (c == 0))
 

@@ -23,12 +23,17 @@ from foundry_ros.crop import columns
 from foundry_ros.ground import uneven_clearance
 from foundry_ros.segmentation import segment_image, segment_sweep, segment_voxels
 from foundry_ros.strays import attached
-from foundry_ros.surfaces import find_surfaces, find_walls, Plane
+from foundry_ros.surfaces import find_surfaces, find_walls, is_wall, noise, Plane
 import numpy as np
 
+# While surfaces are looked for, points may lie off them by so many surface distances.
+THICK = 1.3
 # How wide supports and walls are at least, in their narrower direction, metres.
-WIDTH = {'tabletop': (0.35, 0.5), 'room': (0.4, 1.2), 'lidar': (5.0, np.inf)}
-WALLS = 2
+WIDTH = {'tabletop': (0.35, 0.5), 'room': (0.4, 1.0), 'lidar': (5.0, np.inf)}
+# So many upright planes may be walls. In a room, these and the faces of doors and cupboards, at
+# least so wide, rise this high above the ground, metres.
+WALLS = {'tabletop': 2, 'room': 6, 'lidar': 0}
+FACE, TOP = 0.3, 1.4
 # So many level planes are looked at to find the ground among them.
 GROUNDS = 3
 # An object whose lowest point is nearer than this share of its size stands on the support.
@@ -75,7 +80,9 @@ def find_objects(xyz: np.ndarray, mask: np.ndarray, height: int, width: int,
     params = by_mode(params, params.mode)
     xyz = columns(xyz)
     chosen = np.flatnonzero(mask)
-    supports, walls, up = _surfaces(xyz[chosen[::max(1, len(chosen) // 3000)]], params, up)
+    sample = xyz[chosen[::max(1, len(chosen) // 3000)]]
+    supports, up = _supports(sample, params, up)
+    walls, top = _walls(sample, supports, params, up)
     clearance = _clearance(xyz, supports, params.max_height)
     if params.mode == 'lidar' and supports:
         clearance[mask] = uneven_clearance(xyz[mask], supports[0], params.max_height)
@@ -90,24 +97,38 @@ def find_objects(xyz: np.ndarray, mask: np.ndarray, height: int, width: int,
         labels = segment_image(xyz.T.reshape(3, *shape), clearance.reshape(shape), params, up)
     else:
         labels = segment_voxels(xyz, clearance > params.surface_distance, params, up)
-    objects = _crops(xyz, labels.ravel(), clearance, params, up)
-    return Scene(objects, _with_points(xyz, supports, np.flatnonzero(on)), up)
+    camera = height > 1 and params.mode != 'lidar'
+    objects = [crop for crop in _crops(xyz, labels.ravel(), clearance, params, up, camera)
+               if params.mode != 'room' or not is_wall(
+                   xyz[crop.indices], params.surface_distance, FACE, up, top)]
+    objects.sort(key=lambda crop: np.linalg.norm(crop.box.center))
+    return Scene(tuple(objects[:params.max_objects]),
+                 _with_points(xyz, supports, np.flatnonzero(on)), up)
 
 
-def _surfaces(sample, params, up):
-    """Find the supports, the walls, and up."""
+def _supports(sample, params, up):
+    """Find the supports and up."""
     if not params.remove_surfaces:
-        return [], [], find_surfaces(sample, 1.0, 0.0, 0, up)[1]
-    distance, (width, wall_width) = 1.3 * params.surface_distance, WIDTH[params.mode]
+        return [], find_surfaces(sample, 1.0, 0.0, 0, up)[1]
+    distance, width = THICK * params.surface_distance, WIDTH[params.mode][0]
     if params.mode == 'tabletop':
-        supports, up = find_surfaces(sample, distance, width, params.max_surfaces, up)
-    else:  # furniture and ceilings are level, too: the ground is the lowest
-        count = max(GROUNDS, params.max_surfaces)
-        supports, up = find_surfaces(sample, distance, width, count, up, careful=True)
-        supports = sorted(supports, key=lambda plane: plane.offset)[:params.max_surfaces]
-    heights = _clearance(sample, supports, params.max_height)
-    walls = find_walls(sample[heights > distance], 2 * distance, wall_width, WALLS, up)
-    return supports, walls, up
+        return find_surfaces(sample, distance, width, params.max_surfaces, up)
+    # Furniture and ceilings are level, too: the ground is the lowest.
+    count = max(GROUNDS, params.max_surfaces)
+    supports, up = find_surfaces(sample, distance, width, count, up, careful=True)
+    return sorted(supports, key=lambda plane: plane.offset)[:params.max_surfaces], up
+
+
+def _walls(sample, supports, params, up):
+    """Find the walls, and the height that they and the faces of doors rise to."""
+    if not params.remove_surfaces or not len(sample):
+        return [], np.inf
+    top = -np.inf
+    if params.mode == 'room':
+        top = TOP + (supports[0].offset if supports else (sample @ up).min())
+    distance = THICK * params.surface_distance
+    clear = sample[_clearance(sample, supports, params.max_height) > distance]
+    return find_walls(clear, 2 * distance, WIDTH[params.mode][1], WALLS[params.mode], up, top), top
 
 
 def _clearance(xyz: np.ndarray, supports: Sequence[Plane], max_height: float) -> np.ndarray:
@@ -139,7 +160,7 @@ def _with_points(xyz, supports, on):
     return tuple(replace(plane, indices=on[nearest == k]) for k, plane in enumerate(supports))
 
 
-def _crops(xyz, labels, clearance, params, up) -> Tuple[ObjectCrop, ...]:
+def _crops(xyz, labels, clearance, params, up, camera) -> List[ObjectCrop]:
     """Turn a label a point (0 = none) into crops that pass the limits of size."""
     objects, axes = [], upright_axes(up)
     for indices in groups(labels):
@@ -152,13 +173,12 @@ def _crops(xyz, labels, clearance, params, up) -> Tuple[ObjectCrop, ...]:
         if not whole.all():
             indices, points = indices[whole], points[whole]
         above = clearance.take(indices)
-        if above.max() < RISE * params.surface_distance:
+        if above.max() < RISE * max(params.surface_distance, noise(points) if camera else 0.0):
             continue
         box = upright_box(points, axes, _floor(points, above, up))
         if params.min_size <= box.size.max() <= params.max_size:
             objects.append(ObjectCrop(indices, box, up))
-    objects.sort(key=lambda crop: np.linalg.norm(crop.box.center))
-    return tuple(objects[:params.max_objects])
+    return objects
 
 
 def groups(labels: np.ndarray) -> List[np.ndarray]:

@@ -15,16 +15,17 @@
 
 """The whole way of a cloud: crop, segment, tokens, student, names and parts, tracks."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 import time
 from typing import Dict, Mapping, Optional, Tuple
 
 from foundry_ros.boxes import Box
 from foundry_ros.budget import BudgetController
 from foundry_ros.cloud import Cloud
-from foundry_ros.config import Params
+from foundry_ros.config import by_mode, Params
 from foundry_ros.crop import columns, left_out, region, up_vector
 from foundry_ros.load import Load, LoadMonitor
+from foundry_ros.merge import joinable, joined, Look
 from foundry_ros.names import best, class_scores, name_parts, NO_PART, UNKNOWN
 from foundry_ros.objects import find_objects, Scene
 from foundry_ros.student import Student
@@ -114,21 +115,20 @@ class Pipeline:
                              up if known_up is None else known_up, cloud.rgb)
         lap('segment')
         budget = self._budget(len(scene.objects), params)
-        shapes = [normalise(xyz[crop.indices], crop.up)[0] for crop in scene.objects]
-        tokens = tokenise(shapes)
-        lap('tokens')
-        prediction = self.student(tokens.groups, tokens.centers, budget)
-        lap('student')
-        boxes = [crop.box for crop in scene.objects]
-        edges = np.array([box.size.max() for box in boxes])
-        scores = class_scores(prediction.class_logits, edges, self.student.bundle,
-                              params.model.use_size)
-        ids, scores = self.tracker.update(boxes, scores, params.tracks)
-        detections = tuple(
-            self._detection(*each, params) for each in
-            zip(ids, scene.objects, scores, prediction.part_logits, tokens.centers, shapes))
+        looks = self._look(xyz, scene.objects, budget, params, lap)
+        seen = len(looks)
+        if params.objects.merge:
+            wholes = joinable(xyz, looks, params)
+            tried = self._look(xyz, [whole.crop for whole in wholes], budget, params, lap)
+            looks = joined(looks, wholes, tried, params.model.score_threshold)
+            seen += len(tried)
+        ids, scores = self.tracker.update([look.crop.box for look in looks],
+                                          np.array([look.scores for look in looks]),
+                                          params.tracks)
+        detections = tuple(self._detection(*each, params) for each in zip(ids, looks, scores))
         latency = lap.total()
-        self.controller.observe(budget, len(detections), latency)
+        self.controller.observe(budget, seen, latency)
+        scene = replace(scene, objects=tuple(look.crop for look in looks))
         notice = '' if mask.any() else left_out(xyz, params.crop, params.objects.mode)
         return Frame(cloud.stamp, cloud.frame_id, budget, latency, detections, scene, notice)
 
@@ -139,13 +139,29 @@ class Pipeline:
         load = self.load.read() if self.load else Load()
         return self.controller.choose(objects, params.budget, load)
 
-    def _detection(self, track, crop, scores, part_logits, centers, shape, params):
+    def _look(self, xyz, crops, budget, params, lap):
+        """Show objects to the student, and score what it says."""
+        shapes = [normalise(xyz[crop.indices], crop.up)[0] for crop in crops]
+        tokens = tokenise(shapes)
+        lap('tokens')
+        prediction = self.student(tokens.groups, tokens.centers, budget)
+        edges = np.array([crop.box.size.max() for crop in crops])
+        scores = class_scores(prediction.class_logits, edges, self.student.bundle,
+                              params.model.use_size)
+        least = by_mode(params.model, params.objects.mode).min_points
+        scores *= np.array([len(shape) >= least for shape in shapes]).reshape(-1, 1)
+        lap('student')
+        return [Look(*each) for each in
+                zip(crops, shapes, tokens.centers, prediction.part_logits, scores)]
+
+    def _detection(self, track, look, scores, params):
         """Name an object and its parts."""
-        bundle = self.student.bundle
+        crop, bundle = look.crop, self.student.bundle
         label, score, alternatives = best(scores, bundle.classes, params.model.score_threshold,
                                           params.output.alternatives)
         wanted = label if params.output.parts else UNKNOWN
-        parts, part_scores = name_parts(wanted, part_logits, centers, shape, bundle)
+        parts, part_scores = name_parts(wanted, look.part_logits, look.centers, look.shape,
+                                        bundle)
         names = {int(i): bundle.parts[i] for i in np.unique(parts) if i != NO_PART}
         return Detection(track, label, score, alternatives, crop.box, crop.indices, parts,
                          part_scores, names)
@@ -160,7 +176,7 @@ class _Laps:
 
     def __call__(self, stage):
         now = time.perf_counter()
-        self._ms[stage] = (now - self._last) * 1e3
+        self._ms[stage] = self._ms.get(stage, 0.0) + (now - self._last) * 1e3
         self._last = now
 
     def total(self):

@@ -24,6 +24,8 @@ from scipy.spatial import cKDTree, ConvexHull
 # among so many nearest of every fourth point.
 SAMPLE, TRIES, NEIGHBOURS, EVERY = 1000, 160, 8, 4
 SEED = 0
+# Depth noise of structured light and stereo cameras at a metre; it grows with the square.
+NOISE = 0.003
 # A surface holds this share of the points at least.
 LEAST_SHARE = 0.025
 # Share of its points that may be seen through a surface; what counts as stray and as its rim,
@@ -34,6 +36,8 @@ GRAZING = np.sin(np.radians(3.0))
 # Cosines between normal and up: known, guessed, of the first surface, and of walls.
 MAX_TILT, LOWEST_VIEW = np.cos(np.radians(15.0)), np.cos(np.radians(95.0))
 PARALLEL, UPRIGHT = np.cos(np.radians(6.0)), np.sin(np.radians(15.0))
+# A slice through clutter is as thick as the search allows; a wall is thinner, by this share.
+PEAKED = 0.4
 # A careful search looks at so many best planes again: among how many points around each point
 # of the plane what share has to lie on it, too.
 SHORTLIST, AROUND, SOLID = 20, 8, 0.4
@@ -84,6 +88,11 @@ def guess_up(points: np.ndarray) -> np.ndarray:
     return np.array([0.0, -axis, 0.0]) if axis else np.array([0.0, 0.0, 1.0])
 
 
+def noise(points: np.ndarray) -> float:
+    """Tell how far (n, 3) points, n >= 1, may lie off what a depth camera saw, metres."""
+    return NOISE * float((points.mean(axis=0) ** 2).sum())
+
+
 def find_surfaces(points: np.ndarray, distance: float, extent: float, count: int,
                   up: Optional[np.ndarray] = None,
                   careful: bool = False) -> Tuple[List[Plane], np.ndarray]:
@@ -131,22 +140,50 @@ def find_surfaces(points: np.ndarray, distance: float, extent: float, count: int
 
 
 def find_walls(points: np.ndarray, distance: float, extent: float, count: int,
-               up: np.ndarray) -> List[Plane]:
+               up: np.ndarray, top: float) -> List[Plane]:
     """
     Find large upright planes: walls, doors and cupboards are no objects.
 
-    Parameters are those of :func:`find_surfaces`.
+    :param points: (n, 3) finite points that are clear of the supports.
+    :param distance: how far points of a wall may lie off it, metres.
+    :param extent: a wall is at least so wide in its narrower direction, metres.
+    :param count: so many upright planes are looked at.
+    :param up: (3,) unit vector.
+    :param top: walls rise to this height along up at least, metres.
     """
     rng = np.random.default_rng(SEED)
     rest, walls = _sample(points, SAMPLE), []
     least = max(20, LEAST_SHARE * len(rest))
     for _ in range(count):
         wall, near = _ransac(rest, distance, up, (-UPRIGHT, UPRIGHT), rng)
-        if near.sum() < least or _extent(rest[near]) < extent:
+        if near.sum() < least:
             break
-        walls.append(wall)
+        inliers = rest[near]
+        if (_extent(inliers) >= extent and _top(inliers, up) >= top
+                and wall.height(inliers).std() < max(PEAKED * distance, noise(inliers))):
+            walls.append(wall)
         rest = rest[~near]
     return walls
+
+
+def is_wall(points: np.ndarray, distance: float, extent: float, up: np.ndarray, top: float
+            ) -> bool:
+    """
+    Tell whether all points together are a piece of wall, or the face of a door or cupboard.
+
+    :param points: (n, 3) finite points; the other parameters are those of :func:`find_walls`.
+    """
+    points = _sample(points, SAMPLE)
+    if len(points) < 3 or _top(points, up) < top:
+        return False
+    spread, axes = np.linalg.eigh(np.cov(points.T))
+    return bool(np.sqrt(max(spread[0], 0.0)) < max(distance, noise(points))
+                and abs(axes[:, 0] @ up) < UPRIGHT and _extent(points) >= extent)
+
+
+def _top(points, up):
+    """Give the height along up that points rise to, a few stray ones left out."""
+    return np.quantile(points @ up, 0.95)
 
 
 def _sample(points, count):

@@ -13,13 +13,14 @@
 # limitations under the License.
 """The whole way of a cloud, with a student of random weights."""
 
+from depth_camera import HEIGHT, look, WIDTH
 from foundry_ros.bundle import load_bundle
 from foundry_ros.cloud import Cloud
 from foundry_ros.config import Params, update
 from foundry_ros.pipeline import Pipeline
 from foundry_ros.student import Student
 from foundry_ros.summary import mask
-from mock_bundle import make_bundle, PARTS
+from mock_bundle import CLASSES, make_bundle, PARTS
 import numpy as np
 import pytest
 from table_scene import BOXES, table_cloud
@@ -121,6 +122,26 @@ def test_sizes_rule_out(tmp_path):
     labels = [{d.label for d in pipeline(student, model__use_size=use)
                .process(table_cloud()).detections} for use in (True, False)]
     assert labels == [{'unknown'}, {'cup'}]
+
+
+@pytest.mark.parametrize('merge, labels', [(True, ['cup']), (False, ['unknown', 'unknown'])])
+def test_pieces_are_joined_where_only_the_whole_has_a_name(tmp_path, merge, labels):
+    """A box on a box, 20 cm at most, and a student who knows cups of 30 cm only."""
+    path = make_bundle(tmp_path / 'b', {'class_sizes': {
+        **{name: [5.0, 6.0] for name in CLASSES}, 'cup': [0.28, 0.4]}}, winner=CUP)
+    xyz = look(((0, 0, 0, 0.16, 0.16, 0.12), (0, 0, 0.12, 0.1, 0.1, 0.2)))[0]
+    frame = pipeline(Student(load_bundle(path), threads=1), objects__merge=merge
+                     ).process(Cloud(xyz, HEIGHT, WIDTH))
+    assert [d.label for d in frame.detections] == labels
+    assert len(frame.scene.objects) == len(labels)
+    points = np.concatenate([d.indices for d in frame.detections])
+    assert len(np.unique(points)) == len(points) > 4000
+
+
+def test_too_few_points_have_no_name(student):
+    """What has fewer points than a name takes is unknown, with a score of nothing."""
+    found = pipeline(student, model__min_points=10 ** 6).process(table_cloud()).detections
+    assert {(d.label, d.score, d.alternatives) for d in found} == {('unknown', 0.0, ())}
 
 
 def test_mask_gives_each_point_its_object(student):
