@@ -18,7 +18,8 @@ from typing import Dict, List
 
 import numpy as np
 
-from training.data.shapes import NAMELESS, PSB_CLASSES, SIMULATED, Shapes
+from training.data import shapes
+from training.data.shapes import NAMELESS, PSB_CLASSES, Shapes
 
 # Classes of infomr that name something in the vocabulary, or might: they are never outliers.
 KNOWN_TO_INFOMR = {
@@ -32,7 +33,7 @@ KNOWN_TO_INFOMR = {
 def classes(modelnet: Shapes, parts: Shapes) -> List[str]:
     """Name the classes of the bundle: ModelNet's, then those that the other sets add."""
     names = list(modelnet.class_names)
-    more = [*parts.class_names, *(n for n in SIMULATED if n not in NAMELESS)]
+    more = [*parts.class_names, *(n for n in shapes.SIMULATED if n not in NAMELESS)]
     return names + [n for n in more if n not in names]
 
 

@@ -1,0 +1,117 @@
+# Copyright 2026 The foundry_ros developers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""What the pictures show: shapes, a student and its teacher, and what both say of them."""
+
+from functools import cached_property
+from typing import Dict, List
+
+from foundry_ros import tokens as robot_tokens
+import numpy as np
+import torch
+
+from training.config import ConfigError
+from training.data import sets
+from training.models.backbone import Backbone, pool
+from training.models.foundry import Foundry
+from training.models.student import Rebuilt
+from training.tasks import figures_style
+from training.tasks.common import size_of, weights
+from training.tasks.distill import make_student, teacher_tokens
+
+PREFIXES = ('student.', 'model.student.', 'model.network.')
+
+
+class Subject:
+    """
+    A student, its teacher and the shapes that they are looked at with.
+
+    :param config: ``figures`` names the checkpoint, the set, how many of its shapes are embedded,
+        the classes of which one object each is drawn, and the budgets.
+    """
+
+    def __init__(self, config):
+        self.config, self.asked = config, config['figures']
+
+    @cached_property
+    def student(self):
+        """Load the student, from distillation or fine-tuning."""
+        student = make_student(self.config)
+        path = self.asked['checkpoint']
+        if not path:  # for trying the pictures out
+            return student.eval()
+        for prefix in PREFIXES:
+            state = weights(path, prefix)
+            if state:
+                student.load_state_dict(state)
+                return student.eval()
+        raise ConfigError(f'{path} holds no student')
+
+    @cached_property
+    def teacher(self) -> Backbone:
+        """Load the teacher."""
+        teacher = Backbone(size_of(self.config['teacher']))
+        if self.config['pretrained']:
+            teacher.load_state_dict(weights(self.config['pretrained'], 'model.backbone.'))
+        return teacher.eval()
+
+    @cached_property
+    def shapes(self):
+        """Read the set that the pictures are drawn from."""
+        return sets.read(self.asked['set'], self.config['data']['root'])
+
+    @cached_property
+    def objects(self) -> List[int]:
+        """Find an object of each class that is asked for."""
+        names = self.shapes.class_names
+        unknown = [c for c in self.asked['classes'] if c not in names]
+        if unknown:
+            raise ConfigError(f'figures.classes: {self.asked["set"]} has no class {unknown[0]!r}')
+        return [int(np.flatnonzero(self.shapes.labels == names.index(c))[0])
+                for c in self.asked['classes']]
+
+    @cached_property
+    def sample(self) -> np.ndarray:
+        """Draw the shapes that are embedded, fairly over the set."""
+        count = min(self.asked['shapes'], len(self.shapes.labels))
+        return np.random.default_rng(0).permutation(len(self.shapes.labels))[:count]
+
+    def tokens(self, index) -> robot_tokens.Tokens:
+        """Group shapes as the robot does."""
+        return robot_tokens.tokenise([self.shapes.points[i] for i in index])
+
+    @torch.no_grad()
+    def rebuilt(self, t: robot_tokens.Tokens, budget: int) -> Rebuilt:
+        """Give what the student says of grouped shapes."""
+        return self.student(torch.from_numpy(t.groups), torch.from_numpy(t.centers), budget)
+
+    @torch.no_grad()
+    def taught(self, t: robot_tokens.Tokens) -> torch.Tensor:
+        """Give the teacher's tokens (B, c, d) of grouped shapes, as the student rebuilds them."""
+        inputs = torch.from_numpy(t.groups), torch.from_numpy(t.centers)
+        if isinstance(self.student, Foundry):
+            return self.teacher(*inputs)
+        return teacher_tokens(self.teacher, *inputs)
+
+    @cached_property
+    def embedded(self) -> Dict[str, np.ndarray]:
+        """Give the pooled features of the sample: the teacher's, then the student's by budget."""
+        found: Dict[str, list] = {}
+        for start in range(0, len(self.sample), 64):
+            t = self.tokens(self.sample[start:start + 64])
+            found.setdefault('teacher', []).append(pool(self.taught(t)).numpy())
+            for budget in self.asked['budgets']:
+                rebuilt = pool(self.rebuilt(t, budget).tokens).numpy()
+                found.setdefault(figures_style.tokens(budget), []).append(rebuilt)
+        return {name: np.concatenate(rows) for name, rows in found.items()}

@@ -1,0 +1,106 @@
+# Copyright 2026 The foundry_ros developers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Supertokens: which points feed which, how many are used, and for what."""
+
+from matplotlib import colors
+from matplotlib import pyplot as plt
+import numpy as np
+
+from training.tasks.figures_data import Subject
+from training.tasks.figures_style import board, budget_colour, cloud, SUPERTOKENS, tokens
+
+KEPT = np.array([0.13, 0.15, 0.17])
+
+
+def assignment(subject: Subject):
+    """
+    Draw the assignment map: every point in the colour of its token's supertoken.
+
+    Tokens that are kept as they are, beside the supertokens, are black.
+    """
+    budgets = [b for b in subject.asked['budgets'] if b < 64]
+    t = subject.tokens(subject.objects)
+    palette = np.array([colors.to_rgb(c) for c in SUPERTOKENS])
+    figure, places = board([tokens(b) for b in budgets], subject.asked['classes'])
+    for row, budget in enumerate(budgets):
+        owner = subject.rebuilt(t, budget).back.numpy().argmax(2)
+        supertokens = min(budget, subject.student.supertokens.count)
+        for column, axes in enumerate(places[row]):
+            points = t.points[column]
+            distance = np.square(points[:, None] - t.centers[column][None]).sum(2)
+            mine = owner[column][distance.argmin(1)]
+            cloud(axes, points, np.where((mine < supertokens)[:, None],
+                                         palette[mine % len(palette)], KEPT))
+            used = np.unique(owner[column][owner[column] < supertokens])
+            axes.text(0.98, 0.02, f'{len(used)} of {supertokens}', transform=axes.transAxes,
+                      ha='right', fontsize=7)
+    return figure
+
+
+def shares(subject: Subject, budget: int):
+    """
+    Count what supertokens are used for at a budget.
+
+    :return: (n, s) share of each object's fused tokens that each supertoken owns, that is, is
+        handed back to more than any other; (n,) how many would share out the same amount
+        evenly, by what is handed back: the exponential of the entropy.
+    """
+    supertokens = min(budget, subject.student.supertokens.count)
+    owned, even = [], []
+    for start in range(0, len(subject.sample), 64):
+        t = subject.tokens(subject.sample[start:start + 64])
+        back = subject.rebuilt(t, budget).back.numpy()
+        owner = back.argmax(2)
+        counts = np.stack([(owner == i).sum(1) for i in range(supertokens)], axis=1)
+        owned.append(counts / counts.sum(1, keepdims=True).clip(1))
+        given = back[..., :supertokens].sum(1)
+        given = given / given.sum(1, keepdims=True).clip(1e-9)
+        even.append(np.exp(-(given * np.log(given.clip(1e-12))).sum(1)))
+    return np.concatenate(owned), np.concatenate(even)
+
+
+def use(subject: Subject):
+    """Draw how many supertokens objects use at each budget, and which classes use which."""
+    limit = subject.student.supertokens.count
+    budgets = [b for b in (2, 4, 8, 16) if b <= limit]
+    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.8), width_ratios=[1, 1.6])
+    for budget in budgets:
+        share, even = shares(subject, budget)
+        used = (share > 0).sum(1)
+        count = np.bincount(used, minlength=limit + 1)[1:]
+        left.plot(range(1, limit + 1), 100 * count / len(used), 'o-', markersize=4,
+                  color=budget_colour(budget, budgets),
+                  label=f'{budget}: {used.mean():.1f} own a token, evenly {even.mean():.1f}')
+    left.set(xlabel='supertokens that own a token', ylabel='objects, %',
+             title='How many are used', xlim=(0.5, limit + 0.5))
+    left.legend(title='supertokens offered', fontsize=8)
+    labels = subject.shapes.labels[subject.sample]
+    _by_class(right, share, labels, subject.shapes.class_names)
+    right.set_title(f'For what: share of the tokens of each class, {budgets[-1]} offered')
+    figure.colorbar(right.images[0], ax=right, label='%', fraction=0.04)
+    figure.tight_layout()
+    return figure
+
+
+def _by_class(axes, share, labels, names):
+    """Draw a table of shares (n, s): a row for each of the commonest classes."""
+    count = np.bincount(labels)
+    classes = [c for c in np.argsort(-count, kind='stable')[:20] if count[c]]
+    table = np.stack([share[labels == c].mean(0) for c in classes])
+    order = np.argsort(-table.mean(0), kind='stable')
+    axes.imshow(100 * table[:, order], cmap='BuPu', aspect='auto', vmin=0)
+    axes.grid(False)
+    axes.set(xlabel='supertoken', xticks=range(len(order)), xticklabels=order + 1,
+             yticks=range(len(classes)), yticklabels=[names[c].replace('_', ' ') for c in classes])
