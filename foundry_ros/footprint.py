@@ -32,8 +32,7 @@ from typing import Iterable, List, Optional, Set, Tuple
 # The packages of the robot side: what of each is imported.
 PACKAGES = {
     'numpy': 'numpy',
-    'scipy': 'scipy.interpolate, scipy.ndimage, scipy.optimize, scipy.sparse.csgraph, '
-             'scipy.spatial',
+    'scipy': 'scipy.ndimage, scipy.optimize, scipy.sparse.csgraph, scipy.spatial',
     'onnxruntime': 'onnxruntime',
     'PyYAML': 'yaml',
     'psutil': 'psutil',

@@ -67,9 +67,12 @@ def _pip() -> str:
     try:
         from numpy import __version__
     except ImportError:
-        __version__ = '2'
-    return PIP.format(python=sys.executable,
-                      numpy="'numpy<2'" if __version__.startswith('1.') else 'numpy')
+        __version__ = '2.0'
+    major, minor = (int(number) for number in __version__.split('.')[:2])
+    numpy = "'numpy<2'" if major < 2 else 'numpy'
+    if (major, minor) < (1, 25):  # Humble: its scipy takes no newer one
+        numpy = "'numpy<1.25'"
+    return PIP.format(python=sys.executable, numpy=numpy)
 
 
 def _fail(message: str) -> int:
