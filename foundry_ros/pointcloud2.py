@@ -151,7 +151,8 @@ def _record(fields, point_step: int, order: str) -> np.dtype:
     there = [str(field.name) for field in fields]
     require_coordinates(there)
     wanted = (*COORDINATES, *colour_fields(there))
-    used = [_checked(field, point_step) for field in fields if field.name in wanted]
+    used = [_checked(field, name, point_step) for field, name in zip(fields, there)
+            if name in wanted]
     names = [field.name for field in used]
     twice = [name for name in set(names) if names.count(name) > 1]
     if twice:
@@ -162,9 +163,8 @@ def _record(fields, point_step: int, order: str) -> np.dtype:
                      'offsets': [field.offset for field in used]})
 
 
-def _checked(field, point_step) -> Field:
+def _checked(field, name, point_step) -> Field:
     """Return a field that is one number inside the point."""
-    name = field.name
     field = Field(name, *(_integer(field, key) for key in ('offset', 'datatype', 'count')))
     if field.datatype not in DATATYPES:
         raise CloudError(f'field {name} has the unknown datatype {field.datatype}')
