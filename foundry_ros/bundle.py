@@ -44,7 +44,8 @@ class Bundle:
     A checked bundle: its ``manifest`` as written, the fields that the robot needs, the model.
 
     ``part_classes`` maps a category of parts to the classes whose objects get them,
-    ``class_sizes`` a class to the (least, largest) plausible longest edge in metres.
+    ``class_sizes`` a class to the (least, largest) plausible longest edge in metres,
+    ``mode_classes`` an ``objects.mode`` to the classes that occur there (all if it is not listed).
     """
 
     path: Path
@@ -54,6 +55,7 @@ class Bundle:
     parts: Tuple[str, ...]
     part_classes: Mapping[str, Tuple[str, ...]]
     class_sizes: Mapping[str, Tuple[float, float]]
+    mode_classes: Mapping[str, Tuple[str, ...]]
     token_budgets: Tuple[int, ...]
     score_temperature: float
     manifest: Mapping[str, Any] = field(repr=False)

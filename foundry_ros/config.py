@@ -27,6 +27,7 @@ from typing import Any, Dict, Mapping, Tuple
 from foundry_ros.plain_yaml import read_yaml, YamlError
 
 TOKEN_BUDGETS = (1, 2, 4, 8, 16, 32, 64)
+MODES = ('tabletop', 'room', 'lidar')
 
 
 class ConfigError(ValueError):
@@ -77,7 +78,7 @@ class ObjectsParams:
 
     mode: str = param('tabletop', 'Kind of scene: tabletop (objects standing on the dominant '
                       'surfaces), room (furniture on a floor), lidar (sparse sweep on ground).',
-                      choices=['tabletop', 'room', 'lidar'])
+                      choices=list(MODES))
     voxel_size: float = param(0.0, 'Edge of the voxel grid for clouds that are not organised; '
                               '0 = by mode: 0.005, 0.03 or 0.2 [m].', 0, 1.0)
     min_points: int = param(0, 'Objects with fewer points are ignored; 0 = by mode: 80, 80 or '
@@ -128,7 +129,7 @@ class ModelParams:
     max_batch: int = param(32, 'Objects that go through the student at once.', 1, 1024)
 
 
-# What a mode stands for where a parameter is 0: tabletop, room, lidar.
+# What each of MODES stands for where a parameter is 0.
 BY_MODE = {
     CropParams: {'max_range': (3.0, 8.0, 60.0)},
     ObjectsParams: {'voxel_size': (0.005, 0.03, 0.2), 'min_points': (80, 80, 15),
@@ -140,7 +141,7 @@ BY_MODE = {
 
 def by_mode(section, mode: str):
     """Fill in the parameters of a section that are 0 with what ``objects.mode`` stands for."""
-    column = ('tabletop', 'room', 'lidar').index(mode)
+    column = MODES.index(mode)
     return replace(section, **{name: values[column] for name, values in
                                BY_MODE[type(section)].items() if getattr(section, name) == 0})
 

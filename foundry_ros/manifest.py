@@ -19,7 +19,7 @@ import re
 import reprlib
 from typing import Any, Dict, Tuple
 
-from foundry_ros.config import TOKEN_BUDGETS
+from foundry_ros.config import MODES, TOKEN_BUDGETS
 from foundry_ros.pointcloud2 import one_line
 from foundry_ros.tokens import GROUPS, NEIGHBOURS, POINTS
 
@@ -77,9 +77,11 @@ def checked(manifest: Any) -> Dict[str, Any]:
     classes, parts = (_names(key, manifest[key]) for key in ('classes', 'parts'))
     if not classes:
         raise BundleError('classes is empty')
+    _check_type('mode_classes', manifest.get('mode_classes', {}), dict)
     return {'name': manifest['name'], 'version': version, 'classes': classes, 'parts': parts,
             'part_classes': _part_classes(manifest['part_classes'], classes, parts),
             'class_sizes': _class_sizes(manifest['class_sizes'], classes),
+            'mode_classes': _mode_classes(manifest.get('mode_classes', {}), classes),
             'token_budgets': _budgets(manifest['token_budgets']),
             'score_temperature': float(manifest['score_temperature'])}
 
@@ -141,6 +143,21 @@ def _class_sizes(table, classes):
             raise BundleError(f'class_sizes: {name} must be [least, largest] longest edge in '
                               f'metres, not {_shown(size)}')
     return {name: (float(size[0]), float(size[1])) for name, size in table.items()}
+
+
+def _mode_classes(table, classes):
+    """Check which classes occur in a kind of scene."""
+    for mode, members in table.items():
+        if mode not in MODES:
+            raise BundleError(f'mode_classes names {_shown(mode)}, which is none of '
+                              f'{", ".join(MODES)}')
+        if not isinstance(members, list) or not members:
+            raise BundleError(f'mode_classes: {mode} must list classes')
+        for member in members:
+            if not isinstance(member, str) or member not in classes:
+                raise BundleError(f'mode_classes: {mode} lists {_shown(member)}, which is no '
+                                  'class')
+    return {mode: tuple(members) for mode, members in table.items()}
 
 
 def _budgets(values):

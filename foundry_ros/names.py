@@ -29,26 +29,30 @@ LEAST_ALTERNATIVE = 0.005
 
 
 def class_scores(logits: np.ndarray, edges: np.ndarray, bundle: Bundle,
-                 use_size: bool = True) -> np.ndarray:
+                 use_size: bool = True, mode: str = '') -> np.ndarray:
     """
     Score the classes of objects.
 
-    Softmax at the bundle's temperature (Guo et al. 2017), p; where the size is used, the score
-    of class c is p(c) fit(c) / (S + 0.1 (1 - S)) with S = sum of p fit. So if the size leaves
-    the favourite standing, the others' mass goes to it; if hardly anything stands (S near 0),
-    all scores stay low and the object ends as unknown, not as the least absurd class.
+    Softmax at the bundle's temperature (Guo et al. 2017), p. The score of class c is
+    p(c) fit(c) / (S + 0.1 (1 - S)) with S = sum of p fit, where fit is how well the metric size
+    suits the class, and nothing for classes that do not occur in this kind of scene. So if that
+    leaves the favourite standing, the others' mass goes to it; if hardly anything stands (S near
+    0), all scores stay low and the object ends as unknown, not as the least absurd class.
 
     :param logits: (B, classes) raw.
     :param edges: (B,) longest edge of each object's box, metres.
+    :param use_size: false lets every size pass.
+    :param mode: ``objects.mode``; the bundle may say which classes occur there.
     :return: (B, classes) in [0, 1], rows sum to at most 1; rows of not finite logits are 0.
     """
     finite = np.isfinite(logits).all(axis=1, keepdims=True)
     scaled = np.where(finite, logits, 0).astype(np.float64) / bundle.score_temperature
     scaled = np.exp(scaled - scaled.max(axis=1, keepdims=True))
     scores = scaled / scaled.sum(axis=1, keepdims=True) * finite
-    if not use_size:
-        return scores
-    scores = scores * size_fits(edges, bundle.classes, bundle.class_sizes)
+    if use_size:
+        scores = scores * size_fits(edges, bundle.classes, bundle.class_sizes)
+    if mode in bundle.mode_classes:
+        scores = scores * np.isin(bundle.classes, bundle.mode_classes[mode])
     standing = scores.sum(axis=1, keepdims=True)
     return scores / (standing + RULED_OUT * (1 - standing))
 

@@ -147,7 +147,7 @@ class Pipeline:
         prediction = self.student(tokens.groups, tokens.centers, budget)
         edges = np.array([crop.box.size.max() for crop in crops])
         scores = class_scores(prediction.class_logits, edges, self.student.bundle,
-                              params.model.use_size)
+                              params.model.use_size, params.objects.mode)
         least = by_mode(params.model, params.objects.mode).min_points
         scores *= np.array([len(shape) >= least for shape in shapes]).reshape(-1, 1)
         lap('student')

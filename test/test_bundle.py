@@ -40,6 +40,7 @@ def test_a_whole_bundle_gives_its_manifest(tmp_path):
     assert bundle.parts == tuple(MANIFEST['parts'])
     assert bundle.part_classes == {'chair': ('chair',), 'cup': ('cup',)}
     assert bundle.class_sizes == {'chair': (0.3, 1.5)}
+    assert bundle.mode_classes == {}
     assert bundle.token_budgets == (1, 2, 4, 8, 16, 32, 64)
     assert bundle.version == '2'
 
@@ -84,6 +85,10 @@ def test_every_key_is_needed(tmp_path):
     ('class_sizes', {'cup': [1, 10**400]}, 'longest edge in metres'),
     ('class_sizes', {'cup': [True, True]}, 'longest edge in metres'),
     ('class_sizes', {'cup': 3}, 'longest edge in metres'),
+    ('mode_classes', ['cup'], 'must be a mapping'),
+    ('mode_classes', {'garden': ['cup']}, "'garden', which is none of tabletop, room, lidar"),
+    ('mode_classes', {'room': []}, 'room must list classes'),
+    ('mode_classes', {'room': ['tank']}, "'tank', which is no class"),
     ('parts', ['back', 'leg', 'seat', 'body', 'handle'], 'written category/part'),
     ('part_classes', {'plane': ['cup']}, "'plane', which no part has"),
     ('part_classes', {'cup': ['mug']}, "'mug', which is no class"),

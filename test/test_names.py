@@ -53,6 +53,17 @@ def test_size_decides_between_plausible_classes(bundle):
     assert 'chair' not in [name for name, _ in listed]
 
 
+def test_what_does_not_occur_in_a_kind_of_scene_is_ruled_out(tmp_path):
+    """In a sweep there are no bowls; in other scenes, and with sizes unused, there may be."""
+    bundle = load_bundle(make_bundle(tmp_path / 'b', {
+        'mode_classes': {'lidar': ['bottle', 'chair', 'cup']}}))
+    logits = np.array([[0.0, 12.0, 0.0, 0.0], [6.0, 0.0, 0.0, 0.0]])
+    named = [[best(row, bundle.classes, 0.5, 3)[0] for row in
+              class_scores(logits, np.ones(2), bundle, use_size, mode)]
+             for use_size, mode in ((True, 'room'), (True, 'lidar'), (False, 'lidar'))]
+    assert named == [['bowl', 'bottle'], ['unknown', 'bottle'], ['unknown', 'bottle']]
+
+
 def test_what_size_rules_out_does_not_become_certain(bundle):
     """When the student is sure of what cannot be, the object is unknown, not the next best."""
     logits = np.array([[-20.0, -20.0, 12.0, 2.0]])

@@ -185,6 +185,7 @@ def manifest_of(config, graph: Path, accuracy=None, temperature=1.0) -> dict:
         'points': robot_tokens.POINTS, 'groups': robot_tokens.GROUPS,
         'neighbours': robot_tokens.NEIGHBOURS, 'up_axis': '+z', 'token_budgets': list(MENU),
         'score_temperature': float(temperature), 'class_sizes': {n: sizes[n] for n in names},
+        'mode_classes': about.get('mode_classes', {}),
         'opset': opset_of(graph), 'sha256': hashlib.sha256(graph.read_bytes()).hexdigest(),
         'training_data': about['training_data'], 'licence': about['licence'],
         'accuracy': accuracy or {}}
