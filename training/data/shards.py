@@ -16,9 +16,9 @@
 Shapes in shards: tar files of ``<name>.npy`` members, the layout of WebDataset, read at random.
 
 Sets too large for memory are packed in some hundred files instead of a file a shape. WebDataset's
-own reader goes through a shard from its beginning, and which samples a process has seen cannot be
-told afterwards (its issues 177, 234 and 271). Here an index of offsets makes any sample one read:
-batch i of a run is the same for any number of processes and workers, and after a resume.
+own reader goes through a shard from its beginning and does not know where it was; to resume, it
+advises to draw with replacement. Here an index of offsets makes any sample one read: batch i of a
+run is the same for any number of processes and workers, and after a resume.
 """
 
 from concurrent.futures import ProcessPoolExecutor
