@@ -89,7 +89,8 @@ def trained(root, tmp_path_factory):
                f'output={tmp}/distill', *student, *mix) == 0
     heads = [*student, f'output={tmp}/finetune', f'distilled={tmp}/distill/last.ckpt',
              'data.mix.whole=6', 'data.mix.single_view=6', 'data.mix.simulated=2',
-             'data.mix.outliers=2', 'data.mix.parts=3', f'bundle.output={tmp}/bundle']
+             'data.mix.outliers=2', 'data.mix.parts=3', f'bundle.output={tmp}/bundle',
+             'bundle.mode_classes={}']
     for verb in ('finetune', 'export'):
         assert run(verb, tmp, root, '--config', f'{CONFIGS}/finetune.yaml', *heads) == 0
     patch.undo()
