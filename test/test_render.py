@@ -14,13 +14,15 @@
 
 """Pictures: what they show and that they can be drawn of anything."""
 
+from dataclasses import replace
+
 from foundry_ros.boxes import upright_axes, upright_box
 from foundry_ros.cloud import Cloud
 from foundry_ros.objects import Scene
 from foundry_ros.pipeline import Detection, Frame
 from foundry_ros.render import closeups, drawing, frame, save
 from foundry_ros.render.footer import footer, legend
-from foundry_ros.render.overlay import _free_place, _overlap
+from foundry_ros.render.overlay import _free_place, _overlap, draw_names
 from foundry_ros.render.splat import draw_points, splat, splat_width
 from foundry_ros.render.viewpoint import box_corners, choose
 import numpy as np
@@ -190,6 +192,63 @@ def test_poor_clouds_can_be_drawn(xyz, tmp_path):
     assert picture.size == (320, 240)
     save(result(), Cloud(cloud.xyz[:0], 1, 0), tmp_path / 'a.png')
     assert [p.name for p in tmp_path.iterdir()] == ['a.png']
+
+
+def test_a_closed_shape_hides_its_back():
+    """Random points on a ball: those of its far side do not show between the near ones."""
+    xyz = np.random.default_rng(0).normal(size=(4000, 3))
+    xyz *= 0.1 / np.linalg.norm(xyz, axis=1, keepdims=True)
+    xyz += (0, 0, 1)
+    view = choose(xyz, (), np.array([0., -1, 0]), (640, 480))
+    index = draw_points(xyz, np.full((len(xyz), 3), 200, np.uint8), view, .5)[1]
+    rows, columns = np.nonzero(index >= 0)
+    row, column = (rows.min() + rows.max()) // 2, (columns.min() + columns.max()) // 2
+    inner = index[row - 150:row + 150, column - 150:column + 150]
+    shown = xyz[inner[inner >= 0]] - (0, 0, 1)
+    assert (inner < 0).mean() < 0.01
+    assert (shown @ (view.eye - (0, 0, 1)) > 0).mean() > 0.9
+
+
+def test_the_lines_of_a_sweep_stay_lines():
+    """Rings far apart on the ground are not drawn so wide that they touch."""
+    angle = np.linspace(0, 2 * np.pi, 1000, endpoint=False)
+    ring = np.column_stack([np.cos(angle), np.sin(angle), 0 * angle])
+    xyz = np.concatenate([r * ring for r in 4 * 1.25 ** np.arange(9)]) - (0, 0, 1.8)
+    view = choose(xyz, (), np.array([0., 0, 1]), (640, 480))
+    index = draw_points(xyz, np.full((len(xyz), 3), 200, np.uint8), view, .5)[1]
+    assert 0.02 < (index >= 0).mean() < 0.4
+
+
+def test_a_ceiling_hides_nothing():
+    """Of a room scanned all around, what is above all objects is left out."""
+    rng = np.random.default_rng(0)
+    floor, ceiling = (rng.uniform((-3, -3, z), (3, 3, z), (6000, 3)) for z in (-1.2, 1.5))
+    thing = rng.uniform((0.5, 0.5, -1.2), (1.5, 1.5, 0), (3000, 3))
+    xyz = np.concatenate([thing, floor, ceiling]).astype(np.float32)
+    white = np.where(np.arange(len(xyz))[:, None] < 9000, 0, 255) * np.ones(3)
+    up = np.array([0., 0, 1])
+    found = detection(xyz, np.arange(3000), 'unknown', .3)
+    found = replace(found, box=upright_box(xyz[:3000], upright_axes(up)))
+    picture = frame(Cloud(xyz, 1, len(xyz), rgb=white.astype(np.uint8)), result(found, up=up),
+                    (320, 240))
+    without = frame(Cloud(xyz[:9000], 1, 9000, rgb=white[:9000].astype(np.uint8)),
+                    result(found, up=up), (320, 240))
+    difference = np.abs(np.asarray(picture, int) - np.asarray(without, int)).mean()
+    assert difference < 3
+
+
+def test_unknown_things_have_tags_only_where_there_are_few(table, monkeypatch):
+    """Tags of what is known stay; what is unknown never has a score."""
+    cloud, squares = table
+    written, text = [], drawing.text
+    monkeypatch.setattr(drawing, 'text', lambda draw, place, *rest, **style: (
+        written.append(rest[0]), text(draw, place, *rest, **style))[1])
+    cup, odd = detection(cloud.xyz, squares[0]), detection(cloud.xyz, squares[1], 'unknown', .31)
+    view = choose(cloud.xyz[squares[0]], [cup.box, odd.box], UP, (640, 400))
+    for count, expected in ((1, {'cup', '0.90', 'unknown'}), (4, {'cup', '0.90'})):
+        written.clear()
+        draw_names(Image.new('RGB', (640, 400)), view, [cup] + count * [odd])
+        assert set(written) == expected
 
 
 @pytest.mark.parametrize('up', [(0, 0, 1), (0, -1, 0), (0, 0, -1)])

@@ -26,8 +26,8 @@ import numpy as np
 
 EDGES = [(i, i | bit) for i in range(8) for bit in (1, 2, 4) if not i & bit]
 TYPE, PAD = 17, 8
-# From so many objects on type is smaller and what is unknown goes without a tag.
-CROWD = 14
+# From so many objects on what is unknown goes without a tag, and type is smaller.
+SEVERAL, CROWD = 5, 14
 
 
 def draw_boxes(picture, view: Viewpoint, detections: Sequence[Detection]):
@@ -60,18 +60,23 @@ def draw_names(picture, view: Viewpoint, detections: Sequence[Detection]):
     :param picture: a PIL image, drawn upon.
     """
     draw = ImageDraw.Draw(picture, 'RGBA')
-    crowd = len(detections) > CROWD
-    size = TYPE - 4 if crowd else TYPE
+    size = TYPE - 4 if len(detections) >= CROWD else TYPE
     anchors = [_anchor(view, detection) for detection in detections]
     shown = [i for i, anchor in enumerate(anchors) if anchor is not None
-             and not (crowd and detections[i].label == UNKNOWN)]
-    words = {i: (detections[i].label, f'{detections[i].score:.2f}') for i in shown}
+             and not (len(detections) >= SEVERAL and detections[i].label == UNKNOWN)]
+    words = {i: _words(detections[i]) for i in shown}
     widths = {i: drawing.width(' '.join(words[i]), size) + 2 * PAD + 4 for i in shown}
     taken: List[Tuple[float, float, float, float]] = []
     for i in sorted(shown, key=lambda i: anchors[i][1]):
         box = _free_place(anchors[i], widths[i], size + 10, view.size, taken)
         taken.append(box)
         _tag(draw, box, anchors[i], words[i], size)
+
+
+def _words(detection):
+    """Give name and score; what is unknown has none."""
+    known = detection.label != UNKNOWN
+    return (detection.label, f'{detection.score:.2f}') if known else (UNKNOWN,)
 
 
 def _anchor(view, detection):
@@ -120,4 +125,5 @@ def _tag(draw, box, anchor, words, size):
     draw.rounded_rectangle(box, 7, (*drawing.PANEL, 205), (*drawing.LINE, 255))
     x = drawing.text(draw, (box[0] + PAD, middle[1]), words[0], size,
                      drawing.FAINT if strange else drawing.INK, bold=not strange)
-    drawing.text(draw, (x + 6, middle[1]), words[1], size, drawing.FAINT)
+    if not strange:
+        drawing.text(draw, (x + 6, middle[1]), words[1], size, drawing.FAINT)

@@ -24,7 +24,7 @@ from foundry_ros.render.drawing import Image
 from foundry_ros.render.footer import footer
 from foundry_ros.render.overlay import draw_boxes, draw_names
 from foundry_ros.render.splat import draw_points
-from foundry_ros.render.viewpoint import choose
+from foundry_ros.render.viewpoint import box_corners, choose, seen_from_origin
 import numpy as np
 from scipy.ndimage import find_objects, gaussian_filter
 
@@ -48,6 +48,9 @@ def frame(cloud: Cloud, result: Frame, size: Tuple[int, int] = (1280, 960)):
     points = cloud.xyz[finite]
     view = choose(points, [d.box for d in result.detections], result.scene.up, room)
     colors, owner = _colors(cloud, result)
+    if result.detections and not seen_from_origin(points[::50]):
+        shown = _no_ceiling(points, result)
+        finite, points = finite[shown], points[shown]
     picture, index = draw_points(points, colors[finite], view, 0.5)
     rims = 0.7 * _outlines(np.append(owner[finite], NO_OBJECT)[index])[..., None]
     picture += rims * (RIM - picture)
@@ -58,6 +61,13 @@ def frame(cloud: Cloud, result: Frame, size: Tuple[int, int] = (1280, 960)):
     whole.paste(picture, (0, 0))
     whole.paste(below, (0, room[1]))
     return whole
+
+
+def _no_ceiling(points, result):
+    """Leave out what is above all objects: from above it would hide them."""
+    up = result.scene.up
+    tops = [(box_corners(detection.box) @ up).max() for detection in result.detections]
+    return points @ up.astype(points.dtype) <= max(tops)
 
 
 def _colors(cloud: Cloud, result: Frame) -> Tuple[np.ndarray, np.ndarray]:

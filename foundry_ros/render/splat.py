@@ -22,7 +22,8 @@ from foundry_ros.render.viewpoint import Viewpoint
 import numpy as np
 from scipy.spatial import cKDTree
 
-WIDEST = 25  # pixels of a point
+WIDEST = 61  # pixels of a point
+SWEEP = 2.5  # times as far as usual are the neighbours of some points in a sweep
 SPARSE = 100_000  # points of a cloud, whose points are then never drawn very small
 # Read as a pair: no depth (NaN) and no index (-1).
 EMPTY = np.uint64(2**64 - 1)
@@ -76,13 +77,18 @@ def splat_width(points: np.ndarray, view: Viewpoint) -> int:
     :return: odd, pixels: a little more than lies between neighbours in the picture.
     """
     sample = points[::max(1, len(points) // 20000)]
-    u, v, depth = view.project(sample)
-    flat = np.column_stack([u, v])[depth > 1e-3]
-    if len(flat) < 8:
+    _, _, depth = view.project(sample)
+    sample, depth = sample[depth > 1e-3], depth[depth > 1e-3]
+    if len(sample) < 8:
         return WIDEST
-    # In a surface the fourth neighbour is one step away, or as far as the diagonal one.
-    step = np.median(cKDTree(flat).query(flat[::max(1, len(flat) // 500)], 5)[0][:, 4])
-    step *= np.sqrt(len(sample) / len(points))
+    # In space, since the back of a thing shines through its front in the picture. In a surface
+    # the fourth neighbour is one step away, or as far as the diagonal one.
+    few = slice(None, None, max(1, len(sample) // 500))
+    step = cKDTree(sample).query(sample[few], 5)[0][:, 4] * view.focal / depth[few]
+    half, most, nearly_all = np.quantile(step, (0.5, 0.75, 0.9)) * np.sqrt(
+        len(sample) / len(points))
+    # The lines of a sweep are far apart and cannot look closed: they stay lines.
+    step = most if nearly_all < SWEEP * half else 0.7 * half
     least = 1 if len(points) > SPARSE else 2
     return 2 * int(np.clip(round(0.75 * step), least, WIDEST // 2)) + 1
 

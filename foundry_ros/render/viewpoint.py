@@ -88,7 +88,7 @@ def choose(points: np.ndarray, boxes: Sequence[Box], up: np.ndarray, size: Tuple
     corners = np.concatenate([box_corners(box) for box in boxes]) if boxes else sample
     target = np.median(corners, axis=0)
     reach = np.percentile(np.linalg.norm(corners - target, axis=1), 98) + 1e-3
-    camera = _seen_from_origin(sample)
+    camera = seen_from_origin(sample)
     eye = _raised(target, up) if camera else _overview(target, reach, up)
     context = 1.6 if camera else 0.8
     near = sample[np.linalg.norm(sample - target, axis=1) < context * reach]
@@ -117,8 +117,8 @@ def _aim(eye, target, up, points, corners, size, headroom):
     return Viewpoint(rotation, np.asarray(eye, float), focal, tuple(middle), tuple(size))
 
 
-def _seen_from_origin(points) -> bool:
-    """Tell whether a camera at the origin took this, rather than a sweep all around."""
+def seen_from_origin(points: np.ndarray) -> bool:
+    """Tell whether a camera at the origin took points (n, 3), rather than a sweep all around."""
     rays = points / np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-9)
     axis = rays.mean(axis=0)
     axis /= max(np.linalg.norm(axis), 1e-9)
