@@ -39,9 +39,12 @@ INTERRUPTED = 130
 class OneLineParser(argparse.ArgumentParser):
     """A parser whose errors are one line, as all others, without the usage before it."""
 
+    begin = 'foundry_ros'
+
     def error(self, message: str):
         """Tell what is wrong and where the options are listed, and exit as argparse does."""
-        self.exit(_fail(f'{message}; see {self.prog} --help', USAGE))
+        line = ' '.join(f'{self.begin}: {message}; see {self.prog} --help'.split())
+        self.exit(USAGE, f'{line}\n')
 
     def parse_known_args(self, args=None, namespace=None):
         """Refuse unknown options here: this parser's help lists the known ones."""

@@ -154,3 +154,15 @@ def test_a_wrong_request_is_one_line(arguments, said, capsys, tmp_path):
     assert main(arguments + extra) == 1
     error = capsys.readouterr().err
     assert error.count('\n') == 1 and error.startswith('error: ') and said in error
+
+
+@pytest.mark.parametrize('arguments, said', [
+    (['dance'], 'see python -m training --help'),
+    (['pretrain'], '--config; see python -m training pretrain --help'),
+])
+def test_wrong_usage_is_one_line(arguments, said, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    assert stop.value.code == 2
+    error = capsys.readouterr().err
+    assert error.count('\n') == 1 and error.startswith('error: ') and said in error

@@ -14,10 +14,10 @@
 
 """Command line of the training side: ``python -m training <verb> --config FILE [overrides]``."""
 
-import argparse
 import importlib
 import sys
 
+from foundry_ros.__main__ import OneLineParser
 from training import config as configuration
 from training.arguments import overrides_last
 from training.data.shapes import DataError
@@ -39,9 +39,15 @@ VERBS = {
 WITHOUT_CONFIG = ('check-data', 'shards')
 
 
+class Parser(OneLineParser):
+    """Its errors begin as those of the runs."""
+
+    begin = 'error'
+
+
 def main(arguments=None) -> int:
     """Run a verb; what is wrong with the request is one line on standard error."""
-    parser = argparse.ArgumentParser(prog='python -m training', description=__doc__)
+    parser = Parser(prog='python -m training', description=__doc__)
     verbs = parser.add_subparsers(dest='verb', required=True)
     for verb, text in VERBS.items():
         sub = verbs.add_parser(verb, help=text, description=text)
@@ -63,9 +69,11 @@ def main(arguments=None) -> int:
         name = config.get('tasks', {}).get(asked.verb, asked.verb.replace('-', '_'))
         task = importlib.import_module(f'{package}.{name}')
         task.run(config, resume=asked.resume)
-    except (configuration.ConfigError, configuration.RunError, DataError,
-            FileNotFoundError) as error:
+    except (configuration.ConfigError, configuration.RunError, DataError) as error:
         print(f'error: {error}', file=sys.stderr)
+        return 1
+    except FileNotFoundError as error:
+        print(f'error: {error.filename or error} is not there', file=sys.stderr)
         return 1
     return 0
 
