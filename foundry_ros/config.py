@@ -125,7 +125,7 @@ class ModelParams:
                                    0, 1)
     use_size: bool = param(True, 'Rule out classes whose metric size does not fit the object.')
     min_points: int = param(0, 'Objects with fewer points are called unknown; 0 = by mode: 150, '
-                            '300 or 30.', 0, 1000000)
+                            '300 or 64.', 0, 1000000)
     max_batch: int = param(32, 'Objects that go through the student at once.', 1, 1024)
 
 
@@ -136,7 +136,7 @@ BY_MODE = {
                     'min_size': (0.02, 0.1, 0.3), 'max_size': (1.0, 3.0, 15.0),
                     'surface_distance': (0.006, 0.03, 0.25), 'max_surfaces': (3, 1, 1),
                     'max_height': (0.7, 2.2, 4.0)},
-    ModelParams: {'min_points': (150, 300, 30)}}
+    ModelParams: {'min_points': (150, 300, 64)}}
 
 
 def by_mode(section, mode: str):

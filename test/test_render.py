@@ -196,7 +196,7 @@ def test_poor_clouds_can_be_drawn(xyz, tmp_path):
 
 def test_a_closed_shape_hides_its_back():
     """Random points on a ball: those of its far side do not show between the near ones."""
-    xyz = np.random.default_rng(0).normal(size=(4000, 3))
+    xyz = np.random.default_rng(0).normal(size=(12000, 3))
     xyz *= 0.1 / np.linalg.norm(xyz, axis=1, keepdims=True)
     xyz += (0, 0, 1)
     view = choose(xyz, (), np.array([0., -1, 0]), (640, 480))

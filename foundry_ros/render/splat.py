@@ -22,7 +22,7 @@ from foundry_ros.render.viewpoint import Viewpoint
 import numpy as np
 from scipy.spatial import cKDTree
 
-WIDEST = 61  # pixels of a point
+WIDEST = 0.036  # of a point, share of the height of the picture
 SWEEP = 2.5  # times as far as usual are the neighbours of some points in a sweep
 SPARSE = 100_000  # points of a cloud, whose points are then never drawn very small
 # Read as a pair: no depth (NaN) and no index (-1).
@@ -79,8 +79,9 @@ def splat_width(points: np.ndarray, view: Viewpoint) -> int:
     sample = points[::max(1, len(points) // 20000)]
     _, _, depth = view.project(sample)
     sample, depth = sample[depth > 1e-3], depth[depth > 1e-3]
+    widest = int(WIDEST * view.size[1] / 2)
     if len(sample) < 8:
-        return WIDEST
+        return 2 * widest + 1
     # In space, since the back of a thing shines through its front in the picture. In a surface
     # the fourth neighbour is one step away, or as far as the diagonal one.
     few = slice(None, None, max(1, len(sample) // 500))
@@ -90,7 +91,7 @@ def splat_width(points: np.ndarray, view: Viewpoint) -> int:
     # The lines of a sweep are far apart and cannot look closed: they stay lines.
     step = most if nearly_all < SWEEP * half else 0.7 * half
     least = 1 if len(points) > SPARSE else 2
-    return 2 * int(np.clip(round(0.75 * step), least, WIDEST // 2)) + 1
+    return 2 * int(np.clip(round(0.75 * step), least, max(widest, least))) + 1
 
 
 def draw_points(points: np.ndarray, colors: np.ndarray, view: Viewpoint, light: float
