@@ -55,14 +55,15 @@ def quaternion(rotation: np.ndarray) -> np.ndarray:
     Turn a rotation matrix into a unit quaternion x, y, z, w with w >= 0.
 
     :param rotation: (3, 3), columns are the turned axes.
-    :return: (4,); the eigenvector of Bar-Itzhack's matrix (2000), which has no special cases.
+    :return: (4,), from the largest row of its outer product with itself (Shepperd 1978).
     """
-    (a, b, c), (d, e, f), (g, h, i) = rotation
-    k = np.array([[a - e - i, b + d, c + g, h - f],
-                  [b + d, e - a - i, f + h, c - g],
-                  [c + g, f + h, i - a - e, d - b],
-                  [h - f, c - g, d - b, a + e + i]]) / 3
-    vector = np.linalg.eigh(k)[1][:, -1]
+    (a, b, c), (d, e, f), (g, h, i) = rotation.tolist()
+    outer = np.array([[1 + a - e - i, b + d, c + g, h - f],
+                      [b + d, 1 + e - a - i, f + h, c - g],
+                      [c + g, f + h, 1 + i - a - e, d - b],
+                      [h - f, c - g, d - b, 1 + a + e + i]])
+    vector = outer[outer.diagonal().argmax()]
+    vector = vector / np.linalg.norm(vector)
     return -vector if vector[3] < 0 else vector
 
 

@@ -166,14 +166,15 @@ def _crops(xyz, labels, clearance, params, up, camera) -> List[ObjectCrop]:
     for indices in groups(labels):
         if len(indices) < params.min_points:
             continue
-        if clearance.take(indices).max() < RISE * params.surface_distance:
+        least = RISE * params.surface_distance
+        if clearance.take(indices).max() < least:
             continue  # bumps of the surface are no objects
         points = xyz.T.take(indices, axis=1).T
         whole = attached(points)
         if not whole.all():
             indices, points = indices[whole], points[whole]
         above = clearance.take(indices)
-        if above.max() < RISE * max(params.surface_distance, noise(points) if camera else 0.0):
+        if above.max() < (max(least, RISE * noise(points[::100])) if camera else least):
             continue
         box = upright_box(points, axes, _floor(points, above, up))
         if params.min_size <= box.size.max() <= params.max_size:
