@@ -28,9 +28,11 @@ from training import config as configuration  # noqa: E402, I100
 from training.__main__ import main  # noqa: E402
 from training.data import catalogue  # noqa: E402
 from training.data.shapes import Shapes  # noqa: E402
+from training.models.backbone import Backbone, Size  # noqa: E402
+from training.models.foundry import Foundry  # noqa: E402
 from training.tasks.common import weights  # noqa: E402
 from training.tasks.describe import describe  # noqa: E402
-from training.tasks.foundry import Distill  # noqa: E402
+from training.tasks.foundry import Distill, start_from  # noqa: E402
 from training.tasks.recipe import rate  # noqa: E402
 
 PAPER = Path('training/configs/paper')
@@ -185,6 +187,14 @@ def test_weight_decay_leaves_the_gate_alone_unless_asked(trained):
         groups = task.configure_optimizers()['optimizer'].param_groups
         assert [g['weight_decay'] for g in groups] == [0.05, 0.0]
         assert len(groups[1]['params']) == own
+
+
+def test_a_tokenizer_that_projects_is_taken_with_its_projection():
+    size = Size(width=16, depth=1, heads=2, first=(8, 8), second=(24,))
+    teacher, student = Backbone(size), Foundry(size, 16)
+    start_from(student, teacher.state_dict())
+    assert torch.equal(student.backbone.tokenizer.project.weight,
+                       teacher.tokenizer.project.weight)
 
 
 def test_a_smaller_student_takes_tokenizer_and_positions_of_the_teacher(trained):

@@ -45,7 +45,8 @@ def start_from(student: Student, teacher: Dict[str, torch.Tensor]) -> None:
     for part in parts:
         module = getattr(student.backbone, part)
         state = {k[len(part) + 1:]: v for k, v in teacher.items() if k.startswith(part + '.')}
-        wanted = {k: v for k, v in module.state_dict().items() if not k.startswith('project.')}
+        wanted = {k: v for k, v in module.state_dict().items()
+                  if k in state or not k.startswith('project.')}
         if {k: v.shape for k, v in wanted.items()} != {k: v.shape for k, v in state.items()}:
             raise ConfigError(f"the student's {part} is not as large as the teacher's: look at "
                               'model and teacher of the configuration')
