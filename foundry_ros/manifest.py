@@ -122,13 +122,17 @@ def _part_classes(table, classes, parts):
         if category not in categories:
             raise BundleError(f'part_classes names the category {_shown(category)}, which no '
                               'part has')
-        if not isinstance(members, list):
-            raise BundleError(f'part_classes: {category} must list classes')
-        for member in members:
-            if not isinstance(member, str) or member not in known:
-                raise BundleError(f'part_classes: {category} lists {_shown(member)}, which is no '
-                                  'class')
+        _check_members(f'part_classes: {category}', members, known)
     return {category: tuple(members) for category, members in table.items()}
+
+
+def _check_members(where, members, known):
+    """Check that a list holds nothing but classes."""
+    if not isinstance(members, list):
+        raise BundleError(f'{where} must list classes')
+    for member in members:
+        if not isinstance(member, str) or member not in known:
+            raise BundleError(f'{where} lists {_shown(member)}, which is no class')
 
 
 def _class_sizes(table, classes):
@@ -151,12 +155,9 @@ def _mode_classes(table, classes):
         if mode not in MODES:
             raise BundleError(f'mode_classes names {_shown(mode)}, which is none of '
                               f'{", ".join(MODES)}')
-        if not isinstance(members, list) or not members:
+        if members == []:
             raise BundleError(f'mode_classes: {mode} must list classes')
-        for member in members:
-            if not isinstance(member, str) or member not in classes:
-                raise BundleError(f'mode_classes: {mode} lists {_shown(member)}, which is no '
-                                  'class')
+        _check_members(f'mode_classes: {mode}', members, set(classes))
     return {mode: tuple(members) for mode, members in table.items()}
 
 
