@@ -26,7 +26,7 @@ import sys
 import time
 from typing import Any, Dict, Iterable
 
-from foundry_ros import config
+from foundry_ros import config, parameter_file
 from foundry_ros.bench_names import format_table as names_table, NamesError, read_names
 from foundry_ros.bench_names import run as bench_names
 from foundry_ros.bench_objects import format_table, run as bench_objects
@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
         raise NamesError('--names says what the objects of --frames are: give both')
     names = read_names(args.names) if args.names else None
     student = Student(load_bundle(args.model or default_bundle()), threads=args.threads)
-    params = config.load(args.params) if args.params else config.Params()
+    params = parameter_file.load(args.params) if args.params else config.Params()
     result: Dict[str, Any] = {'machine': machine(), 'model': student.bundle.name}
     if args.frames:
         result['objects'] = bench_objects(args.frames, params=params.objects)

@@ -11,101 +11,68 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Which token budget the next cloud gets: as many tokens as deadline and load allow."""
+"""Tokens, looks and points for the next cloud: as much as deadline and load allow."""
 
 from collections import deque
+from dataclasses import dataclass
 from statistics import median
 import time
-from typing import Callable, Dict, List, Mapping, Optional
+from typing import Callable, List, Mapping, Optional
 
 from foundry_ros.config import BudgetParams
+from foundry_ros.latency import LatencyModel, Work
 from foundry_ros.load import Load
 
-# A budget is kept while it is expected to take this share of the deadline, and raised to where
-# it takes less than the lower share: the gap between the two is the hysteresis.
-KEEP, RAISE = 0.9, 0.75
+# A plan is kept while it is expected to take this share of the deadline, and left for a better
+# one that takes less than the lower share: the gap between the two is the hysteresis.
+KEEP, RAISE = 0.9, 0.7
 # The same gap for the load of the machine, in shares of it.
 LOAD_GAP = 0.1
 # Seconds until a reading of the load shows the last change, see LoadMonitor's window.
 SETTLE = 2.5
 LONGEST_PATIENCE = 32
-# Where nothing fits, tokens are given up only if that saves more than this share of the time.
+# Where nothing fits, quality is given up only if that saves more than this share of the time.
 NOT_WORTH = 0.02
 # Nanoseconds; a stamp that is farther behind is no late cloud: the clock went back.
 LATE = 5_000_000_000
+# More objects than a cloud can have: all of them are looked at.
+ALL = 1000
 
 
-class _Recent:
+@dataclass(frozen=True)
+class Plan:
     """
-    A running estimate that believes bad news at once and good news late.
+    What a cloud gets.
 
-    It is the larger of the medians of the last three and the last eleven values, so one outlier
-    changes nothing.
-    """
-
-    def __init__(self):
-        self._values = deque(maxlen=11)
-
-    def add(self, value: float):
-        self._values.append(value)
-
-    def value(self, default: float) -> float:
-        if not self._values:
-            return default
-        values = list(self._values)
-        return max(median(values[-3:]), median(values))
-
-
-class LatencyModel:
-    """
-    How long a cloud with n objects takes at each budget, learned from clouds.
-
-    total = cloud + n (object + slowdown * student[budget]), where ``cloud`` is crop and
-    segmentation and ``object`` tokens, parts and the rest. All three are followed, and the ratio
-    between two budgets is corrected whenever the budget changes.
+    ``tokens`` an object; at most ``looks`` objects are looked at (``ALL`` = no limit); every
+    ``thinning``-th row and column of the cloud is taken, or voxels are so many times as large.
     """
 
-    def __init__(self, student_ms: Mapping[int, float]):
-        """
-        Start from a measurement.
-
-        :param student_ms: milliseconds that one object takes in the student, by budget.
-        """
-        self._student: Dict[int, float] = {b: max(ms, 1e-6) for b, ms in student_ms.items()}
-        self._cloud, self._object, self._slowdown = _Recent(), _Recent(), _Recent()
-        self._last = None
+    tokens: int
+    looks: int = ALL
+    thinning: int = 1
 
     @property
-    def budgets(self) -> List[int]:
-        """List the menu, smallest first."""
-        return sorted(self._student)
+    def quality(self):
+        """Order plans: tokens are given up first, then looks, then points."""
+        return -self.thinning, self.looks, self.tokens
 
-    def observe(self, budget: int, objects: int, latency_ms: Mapping[str, float]):
-        """Learn from a cloud; ``latency_ms`` as in :class:`foundry_ros.pipeline.Frame`."""
-        cloud, student = latency_ms['crop'] + latency_ms['segment'], latency_ms['student']
-        self._cloud.add(cloud)
-        if objects == 0 or budget not in self._student:
-            return
-        each = student / objects
-        if self._last is not None and self._last[0] != budget and self._last[1] > 0:
-            ratio = each / self._last[1]
-            learned = self._student[self._last[0]] * ratio
-            self._student[budget] += 0.3 * (learned - self._student[budget])
-        self._last = (budget, each)
-        self._object.add((latency_ms['total'] - cloud - student) / objects)
-        self._slowdown.add(each / self._student[budget])
+    def work(self, due: int, objects: int) -> Work:
+        """Tell what is done with a cloud where ``due`` of its objects are to be looked at."""
+        return Work(self.tokens, min(due, self.looks), objects, self.thinning)
 
-    def predict(self, budget: int, objects: int) -> float:
-        """Expect the time of a cloud in milliseconds."""
-        student = self._student[budget] * self._slowdown.value(1.0)
-        return self._cloud.value(0.0) + objects * (self._object.value(0.0) + student)
+    def __str__(self):
+        """Give it in a few words."""
+        looks = 'all objects' if self.looks == ALL else f'at most {self.looks} objects'
+        thinning = '' if self.thinning == 1 else f', thinned by {self.thinning}'
+        return f'{self.tokens} tokens for {looks}{thinning}'
 
 
 class BudgetController:
     """
     Follows the load: quickly down when clouds would be late, slowly up when there is room.
 
-    ``budget`` is the last choice (None before the first), ``reason`` says why in words.
+    ``plan`` is the last choice (None before the first), ``reason`` says why in words.
     """
 
     def __init__(self, student_ms: Mapping[int, float],
@@ -117,11 +84,11 @@ class BudgetController:
         :param clock: seconds, never going back.
         """
         self.model = LatencyModel(student_ms)
-        self.budget: Optional[int] = None
+        self.plan: Optional[Plan] = None
         self.reason = ''
         self._clock = clock
         self._stamps = deque(maxlen=16)
-        self._counts = deque(maxlen=16)
+        self._due, self._objects = deque(maxlen=16), deque(maxlen=16)
         self._changed_at = self._raised_at = -float('inf')
         self._patience = 1
 
@@ -146,66 +113,109 @@ class BudgetController:
             return None
         return median(b - a for a, b in zip(stamps, stamps[1:])) / 1e6
 
-    def observe(self, budget: int, objects: int, latency_ms: Mapping[str, float]):
+    def observe(self, work: Work, latency_ms: Mapping[str, float]):
         """Learn from a finished cloud."""
-        self.model.observe(budget, objects, latency_ms)
+        self.model.observe(work, latency_ms)
 
-    def choose(self, objects: int, params: BudgetParams, load: Load = Load()) -> int:
+    @property
+    def thinning(self) -> int:
+        """Tell how the next cloud is to be thinned, before anything is known of it."""
+        return self.plan.thinning if self.plan else 1
+
+    def choose(self, due: int, objects: int, params: BudgetParams, load: Load = Load(),
+               tracked: bool = True, coarsest: int = 4) -> Plan:
         """
-        Choose the budget of a cloud.
+        Choose what a cloud gets; the thinning is that of the next one.
 
-        :param objects: how many objects it has.
+        :param due: how many objects are to be looked at.
+        :param objects: how many there are.
         :param load: of the machine; what is not known is left out.
-        :return: one of the menu within ``params.min`` and ``params.max``.
+        :param tracked: whether objects can go without a look.
+        :param coarsest: the largest thinning that such clouds allow.
+        :return: with tokens of the menu within ``params.min`` and ``params.max``.
         """
         now = self._clock()
-        self._counts.append(objects)
-        menu = [b for b in self.model.budgets if params.min <= b <= params.max]
-        menu = menu or [min(self.model.budgets, key=lambda b: abs(b - params.max))]
+        self._due.append(due)
+        self._objects.append(objects)
         deadline = params.target_latency_ms or self.period_ms
         settled = load.cpu is None or now - self._changed_at >= SETTLE
-        load = load if settled else Load()
-        fitting = [b for b in menu if self._fits(b, objects, deadline, load, params, KEEP, 0.0)]
-        wanted = max(fitting) if fitting else self._cheapest(menu, objects)
-        if self.budget not in menu:
+        fit = _Fit(self.model, self.plan, deadline, load if settled else Load(),
+                   params.target_load)
+        plans = self._plans(params, tracked, min(coarsest, params.max_thinning))
+        fitting = [p for p in plans if fit(p, due, objects, KEEP, 0.0)]
+        wanted = fitting[-1] if fitting else self._cheapest(plans, due, objects)
+        if self.plan not in plans:
             self._change(wanted, now)
-        elif wanted < self.budget:
+        elif wanted.quality < self.plan.quality:
             self._lower(wanted, now, params)
-        elif (wanted > self.budget and settled
+        elif (wanted.quality > self.plan.quality and settled and not load.throttled
                 and now - self._changed_at >= params.dwell_s * self._patience):
-            upper = menu[menu.index(self.budget) + 1]
-            if self._fits(upper, max(self._counts), deadline, load, params, RAISE, LOAD_GAP):
-                self._raised_at = now
-                self._change(upper, now)
-        self.reason = self._words(objects, deadline)
-        return self.budget
+            self._raise(plans, fit, now)
+        self.reason = self._words(due, objects, deadline)
+        return self.plan
 
-    def _fits(self, budget, objects, deadline, load, params, share, gap):
-        """Tell whether a budget keeps both deadline and load."""
-        expected = self.model.predict(budget, objects)
-        if deadline is not None and expected > share * deadline:
-            return False
-        if load.cpu is None or load.own is None or self.budget is None:
-            return True
-        current = max(self.model.predict(self.budget, objects), 1e-6)
-        return load.cpu - load.own + load.own * expected / current <= params.target_load - gap
+    def _plans(self, params, tracked, coarsest) -> List[Plan]:
+        """List what there is to choose from, the best last."""
+        budgets = self.model.budgets
+        menu = [b for b in budgets if params.min <= b <= params.max]
+        menu = menu or [min(budgets, key=lambda b: abs(b - params.max))]
+        looks = [n for n in (1, 2, 4, 8, 16) if n >= params.min_looks] if tracked else []
+        plans = [Plan(b, n, t) for t in range(1, coarsest + 1)
+                 for n in (*looks, ALL) for b in menu]
+        return sorted(plans, key=lambda plan: plan.quality)
 
-    def _cheapest(self, menu, objects):
-        """Give the largest budget that costs hardly more than the smallest one."""
-        least = self.model.predict(menu[0], objects)
-        return max(b for b in menu
-                   if self.model.predict(b, objects) <= least * (1 + NOT_WORTH) + 1e-9)
+    def _cheapest(self, plans, due, objects):
+        """Give the best plan that costs hardly more than the cheapest one."""
+        costs = [self.model.predict(plan.work(due, objects)) for plan in plans]
+        least = min(costs) * (1 + NOT_WORTH) + 1e-9
+        return [plan for plan, cost in zip(plans, costs) if cost <= least][-1]
 
-    def _lower(self, budget, now, params):
+    def _lower(self, plan, now, params):
         """Step down; when a step up did not last, wait longer before the next one."""
         short_lived = now - self._raised_at < 10 * params.dwell_s * self._patience
         self._patience = min(2 * self._patience, LONGEST_PATIENCE) if short_lived else 1
-        self._change(budget, now)
+        self._change(plan, now)
 
-    def _change(self, budget, now):
-        self.budget, self._changed_at = budget, now
+    def _raise(self, plans, fit, now):
+        """Step up where there is room for the worst of the last clouds, one step of tokens."""
+        due, objects = max(self._due), max(self._objects)
+        room = [p for p in plans if p.quality > self.plan.quality
+                and fit(p, due, objects, RAISE, LOAD_GAP)]
+        if not room:
+            return
+        best, budgets = room[-1], self.model.budgets
+        step = budgets[min(budgets.index(self.plan.tokens) + 1, len(budgets) - 1)]
+        same = (best.looks, best.thinning) == (self.plan.looks, self.plan.thinning)
+        tokens = min(best.tokens, step if same else self.plan.tokens)
+        self._raised_at = now
+        self._change(Plan(tokens, best.looks, best.thinning), now)
 
-    def _words(self, objects, deadline):
-        expected = self.model.predict(self.budget, objects)
+    def _change(self, plan, now):
+        self.plan, self._changed_at = plan, now
+
+    def _words(self, due, objects, deadline):
+        expected = self.model.predict(self.plan.work(due, objects))
         allowed = 'no deadline known' if deadline is None else f'{deadline:.0f} ms allowed'
-        return f'{objects} objects: {expected:.0f} ms expected, {allowed}'
+        return (f'{objects} objects, {due} to look at, {self.plan}: {expected:.0f} ms expected, '
+                f'{allowed}')
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """Whether a plan keeps both deadline and load."""
+
+    model: LatencyModel
+    current: Optional[Plan]
+    deadline: Optional[float]
+    load: Load
+    target_load: float
+
+    def __call__(self, plan, due, objects, share, gap) -> bool:
+        expected = self.model.predict(plan.work(due, objects))
+        if self.deadline is not None and expected * self.model.margin > share * self.deadline:
+            return False
+        if self.load.cpu is None or self.load.own is None or self.current is None:
+            return True
+        now = max(self.model.predict(self.current.work(due, objects)), 1e-6)
+        share = self.load.own * expected / now
+        return self.load.cpu - self.load.own + share <= self.target_load - gap

@@ -24,8 +24,6 @@ import difflib
 import math
 from typing import Any, Dict, Mapping, Tuple
 
-from foundry_ros.plain_yaml import read_yaml, YamlError
-
 TOKEN_BUDGETS = (1, 2, 4, 8, 16, 32, 64)
 MODES = ('tabletop', 'room', 'lidar')
 
@@ -104,9 +102,13 @@ class TracksParams:
     """How the same object is followed from cloud to cloud."""
 
     enabled: bool = param(True, 'Give objects stable ids and smooth their scores.')
+    frame: str = param('', 'Frame of tf that stands still (odom, map), for the node: objects are '
+                       'followed in it while the sensor moves; empty = the frame of the cloud.')
     max_distance: float = param(0.10, 'An object that moved farther is another one [m].', 0, 100)
-    smoothing: float = param(0.6, 'Weight of the past in the scores of an object, 0 = none.',
-                             0, 0.99)
+    smoothing: float = param(0.8, 'Largest weight of the past in the scores of an object, 0 = '
+                             'none.', 0, 0.99)
+    refresh_s: float = param(1.0, 'An object that has not changed is looked at again after this '
+                             'time; 0 = in every cloud [s].', 0, 3600)
     max_missed: int = param(5, 'Clouds that an object may be missing before it is forgotten.',
                             0, 1000)
 
@@ -158,6 +160,11 @@ class BudgetParams:
     max: int = param(64, 'Largest budget that the controller may choose.',  # noqa: A003
                      choices=list(TOKEN_BUDGETS))
     dwell_s: float = param(1.0, 'Time between two steps up [s].', 0, 600)
+    min_looks: int = param(4, 'Where fewer tokens are not enough, at least so many objects of a '
+                           'cloud are looked at; the others keep their names.', 1, 1000)
+    max_thinning: int = param(2, 'Where that is not enough either: at most every nth row and '
+                              'column of a cloud is taken, or voxels are n times as large; 1 = '
+                              'never.', 1, 4)
 
 
 @dataclass(frozen=True)
@@ -257,45 +264,3 @@ def _checked(name, value, default, metadata):
     if low is not None and not low <= value <= high:
         raise ConfigError(f'{name} takes {low} to {high}, not {value!r}')
     return value
-
-
-def load(path: str, params: Params = Params()) -> Params:
-    """
-    Read a parameter file: plain sections, or the form of ROS with ``ros__parameters``.
-
-    :raises ConfigError: the file cannot be read, is no mapping, or names an unknown parameter.
-    """
-    try:
-        with open(path, encoding='utf-8') as stream:
-            tree = read_yaml(stream.read()) or {}
-    except (OSError, UnicodeDecodeError, YamlError) as error:
-        reason = ' '.join(str(error).split())
-        raise ConfigError(f'cannot read the parameter file {path}: {reason}') from None
-    if isinstance(tree, dict) and len(tree) == 1:
-        inner = next(iter(tree.values()))
-        if isinstance(inner, dict) and set(inner) == {'ros__parameters'}:
-            tree = inner['ros__parameters']
-    if not isinstance(tree, dict):
-        raise ConfigError(f'{path} holds no parameters: it should be a mapping')
-    changes = {}
-    try:
-        for name, value in tree.items():
-            changes.update(_flat(name, value))
-        return update(params, changes)
-    except ConfigError as error:
-        raise ConfigError(f'{path}: {error}') from None
-
-
-def _flat(name, value) -> Dict[str, Any]:
-    """Give what stands under one key of a parameter file by dotted names."""
-    if isinstance(value, dict):
-        return {f'{name}.{item}': inner for item, inner in value.items()}
-    section = {key: row[1] for key, row in table().items() if key.startswith(f'{name}.')}
-    if not section:
-        return {name: value}
-    if value is None:  # a section whose lines are all commented out
-        return {}
-    fits = [key for key, metadata in section.items() if value in (metadata['choices'] or ())]
-    item = (fits or list(section))[0].partition('.')[2]
-    raise ConfigError(f'{name} holds parameters, each by its name: write '
-                      f'`{name}: {{{item}: {value if fits else "..."}}}`')

@@ -31,14 +31,16 @@ class Load:
     """
     Shares of the machine in use, 0 to 1, over the last window; None where nothing tells.
 
-    ``cpu`` of all cores together, ``own`` the part of it that this process uses, ``gpu``, and
-    ``temperature`` of the hottest sensor in degrees Celsius.
+    ``cpu`` of all cores together, ``own`` the part of it that this process uses, ``gpu``,
+    ``temperature`` of the hottest sensor in degrees Celsius, and ``throttled``: whether the board
+    slows itself down because of heat (false where it does not tell).
     """
 
     cpu: Optional[float] = None
     own: Optional[float] = None
     gpu: Optional[float] = None
     temperature: Optional[float] = None
+    throttled: bool = False
 
 
 class LoadMonitor:

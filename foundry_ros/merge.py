@@ -21,7 +21,7 @@ without its foot.
 
 from dataclasses import dataclass
 from itertools import combinations
-from typing import List, Sequence, Tuple
+from typing import Any, List, Sequence, Tuple
 
 from foundry_ros.boxes import upright_axes, upright_box
 from foundry_ros.config import by_mode, Params
@@ -44,7 +44,7 @@ class Look:
     What the student makes of an object.
 
     ``shape`` (n, 3) float32 its points as the student gets them, ``centers`` (64, 3) of its
-    groups, ``part_logits`` (64, parts), ``scores`` (classes,).
+    groups, ``part_logits`` (64, parts), ``scores`` (classes,), ``track`` that it belongs to.
     """
 
     crop: ObjectCrop
@@ -52,6 +52,7 @@ class Look:
     centers: np.ndarray
     part_logits: np.ndarray
     scores: np.ndarray
+    track: Any = None
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class Whole:
 
 def joinable(xyz: np.ndarray, looks: Sequence[Look], params: Params) -> List[Whole]:
     """
-    Find objects without a name that hang together.
+    Find objects without a name that hang together, among those that were looked at.
 
     :param xyz: (N, 3) the cloud.
     :param looks: at all of its objects.
@@ -75,7 +76,8 @@ def joinable(xyz: np.ndarray, looks: Sequence[Look], params: Params) -> List[Who
     limits = by_mode(params.objects, params.objects.mode)
     samples = {i: xyz[look.crop.indices[::max(1, len(look.crop.indices) // SAMPLE)]]
                for i, look in enumerate(looks)
-               if look.scores.max() < params.model.score_threshold}
+               if look.scores.max() < params.model.score_threshold
+               and (look.track is None or look.track.looks)}
     pairs = [pair for pair in combinations(samples, 2)
              if _touch(*map(samples.get, pair), TOUCHING * limits.voxel_size)]
     if not pairs:

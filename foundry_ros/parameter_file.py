@@ -13,17 +13,18 @@
 # limitations under the License.
 
 """
-Writes the table of parameters as ``config/perception.yaml`` or as the tables of the README.
+Parameter files: read, and written from the table of parameters.
 
 Run ``python -m foundry_ros.parameter_file > config/perception.yaml`` after a change of
-:mod:`foundry_ros.config`; ``--markdown`` prints the tables.
+:mod:`foundry_ros.config`; ``--markdown`` prints the tables of the README.
 """
 
 from dataclasses import fields
 import sys
-from typing import Any, List, Mapping
+from typing import Any, Dict, List, Mapping
 
-from foundry_ros.config import Params, table
+from foundry_ros.config import ConfigError, Params, table, update
+from foundry_ros.plain_yaml import read_yaml, YamlError
 import yaml
 
 HEAD = """\
@@ -33,6 +34,48 @@ HEAD = """\
   ros__parameters:
 """
 WIDTH = 99
+
+
+def load(path: str, params: Params = Params()) -> Params:
+    """
+    Read a parameter file: plain sections, or the form of ROS with ``ros__parameters``.
+
+    :raises ConfigError: the file cannot be read, is no mapping, or names an unknown parameter.
+    """
+    try:
+        with open(path, encoding='utf-8') as stream:
+            tree = read_yaml(stream.read()) or {}
+    except (OSError, UnicodeDecodeError, YamlError) as error:
+        reason = ' '.join(str(error).split())
+        raise ConfigError(f'cannot read the parameter file {path}: {reason}') from None
+    if isinstance(tree, dict) and len(tree) == 1:
+        inner = next(iter(tree.values()))
+        if isinstance(inner, dict) and set(inner) == {'ros__parameters'}:
+            tree = inner['ros__parameters']
+    if not isinstance(tree, dict):
+        raise ConfigError(f'{path} holds no parameters: it should be a mapping')
+    changes = {}
+    try:
+        for name, value in tree.items():
+            changes.update(_flat(name, value))
+        return update(params, changes)
+    except ConfigError as error:
+        raise ConfigError(f'{path}: {error}') from None
+
+
+def _flat(name, value) -> Dict[str, Any]:
+    """Give what stands under one key of a parameter file by dotted names."""
+    if isinstance(value, dict):
+        return {f'{name}.{item}': inner for item, inner in value.items()}
+    section = {key: row[1] for key, row in table().items() if key.startswith(f'{name}.')}
+    if not section:
+        return {name: value}
+    if value is None:  # a section whose lines are all commented out
+        return {}
+    fits = [key for key, metadata in section.items() if value in (metadata['choices'] or ())]
+    item = (fits or list(section))[0].partition('.')[2]
+    raise ConfigError(f'{name} holds parameters, each by its name: write '
+                      f'`{name}: {{{item}: {value if fits else "..."}}}`')
 
 
 def as_params_file() -> str:

@@ -20,17 +20,20 @@ import time
 from typing import Dict, Mapping, Optional, Tuple
 
 from foundry_ros.boxes import Box
-from foundry_ros.budget import BudgetController
+from foundry_ros.budget import BudgetController, Plan
 from foundry_ros.cloud import Cloud
 from foundry_ros.config import by_mode, Params
 from foundry_ros.crop import columns, left_out, region, up_vector
+from foundry_ros.latency import Work
 from foundry_ros.load import Load, LoadMonitor
 from foundry_ros.merge import joinable, joined, Look
 from foundry_ros.names import best, class_scores, name_parts, NO_PART, UNKNOWN
 from foundry_ros.objects import find_objects, Scene
+from foundry_ros.refresh import due
 from foundry_ros.student import Student
+from foundry_ros.thinning import most, thin
 from foundry_ros.tokens import normalise, tokenise
-from foundry_ros.tracks import Tracker
+from foundry_ros.tracks import Memory
 import numpy as np
 
 
@@ -64,8 +67,9 @@ class Frame:
 
     ``stamp`` in nanoseconds, ``latency_ms`` by stage: ``crop``, ``segment``, ``tokens``,
     ``student`` and ``total`` (which also holds naming and tracking), ``scene`` the surfaces and
-    which way is up, ``notice`` what the user should know, in one line: why no point of the cloud
-    was looked at.
+    which way is up, ``looks`` how often the student looked (what has not changed keeps what was
+    said of it), ``thinning`` 1 or n where every nth row and column was taken, ``notice`` what the
+    user should know, in one line: why no point of the cloud was looked at.
     """
 
     stamp: int
@@ -74,6 +78,8 @@ class Frame:
     latency_ms: Dict[str, float]
     detections: Tuple[Detection, ...]
     scene: Scene
+    looks: int = 0
+    thinning: int = 1
     notice: str = ''
 
 
@@ -96,75 +102,135 @@ class Pipeline:
         self.student = student
         self.load = load
         self.controller = BudgetController(student.warm())
-        self.tracker = Tracker()
+        self._memory = Memory()
+        self._before, self._whole_looks = -np.inf, 0
 
-    def process(self, cloud: Cloud, up: Optional[np.ndarray] = None) -> Frame:
+    def process(self, cloud: Cloud, up: Optional[np.ndarray] = None,
+                pose: Optional[np.ndarray] = None) -> Frame:
         """
         Find and name the objects of a cloud.
 
         :param up: (3,) which way is up in the cloud's frame where the caller knows (gravity by
             tf); ``crop.up`` goes before it, the support surface's normal after it.
+        :param pose: (4, 4) from the cloud's frame to one that stands still, where the caller
+            knows: objects are followed in it.
         """
-        params, lap = self.params, _Laps()
-        self.controller.arrived(cloud.stamp)
+        params, controller, lap = self.params, self.controller, _Laps()
+        controller.arrived(cloud.stamp)
+        coarsest = most(cloud.height, cloud.width, params)
+        step = 1 if params.token_budget else min(controller.thinning, coarsest)
         xyz = columns(cloud.xyz)
-        mask = region(xyz, params.crop, params.objects.mode)
+        thinned = thin(xyz, cloud.height, cloud.width, step, params)
+        mask = region(thinned.xyz, params.crop, params.objects.mode)
         known_up = up_vector(params.crop.up)
         lap('crop')
-        scene = find_objects(xyz, mask, cloud.height, cloud.width, params.objects,
-                             up if known_up is None else known_up, cloud.rgb)
+        scene = thinned.restored(find_objects(
+            thinned.xyz, mask, thinned.height, thinned.width, thinned.params.objects,
+            up if known_up is None else known_up))
         lap('segment')
-        budget = self._budget(len(scene.objects), params)
-        looks = self._look(xyz, scene.objects, budget, params, lap)
-        seen = len(looks)
-        if params.objects.merge:
-            wholes = joinable(xyz, looks, params)
-            tried = self._look(xyz, [whole.crop for whole in wholes], budget, params, lap)
-            looks = joined(looks, wholes, tried, params.model.score_threshold)
-            seen += len(tried)
-        ids, scores = self.tracker.update([look.crop.box for look in looks],
-                                          np.array([look.scores for look in looks]),
-                                          params.tracks)
-        detections = tuple(self._detection(*each, params) for each in zip(ids, looks, scores))
+        sight = _Sight(xyz, cloud.stamp / 1e9, self._gap(cloud.stamp), pose, thinned.params,
+                       coarsest, lap)
+        looks, names, plan, seen = self._name(scene.objects, sight)
+        detections = tuple(self._detection(*each, params) for each in zip(names, looks))
         latency = lap.total()
-        self.controller.observe(budget, seen, latency)
+        controller.observe(Work(plan.tokens, seen, len(looks), step), latency)
         scene = replace(scene, objects=tuple(look.crop for look in looks))
         notice = '' if mask.any() else left_out(xyz, params.crop, params.objects.mode)
-        return Frame(cloud.stamp, cloud.frame_id, budget, latency, detections, scene, notice)
+        return Frame(cloud.stamp, cloud.frame_id, plan.tokens, latency, detections, scene, seen,
+                     step, notice)
 
-    def _budget(self, objects, params):
-        """Give the fixed budget, or let the controller choose."""
+    def _gap(self, stamp):
+        """Give the seconds since the last cloud, without end where the clock went back."""
+        gap, self._before = stamp / 1e9 - self._before, stamp / 1e9
+        return gap if gap > 0 else np.inf
+
+    def _name(self, crops, sight):
+        """Give the looks at all objects, their ids, the plan, and how often was looked."""
+        params, memory = sight.params, self._memory
+        tracks = memory.objects.follow([c.box for c in crops], params.tracks, sight.pose)
+        wanted = due(tracks, crops, sight.now, sight.gap, params.tracks)
+        plan = self._plan(len(wanted) + self._whole_looks, len(crops), sight)
+        wanted = wanted[:plan.looks]
+        looks = self._look(crops, tracks, wanted, plan.tokens, sight)
+        self._whole_looks = 0
+        if params.objects.merge:
+            wholes = joinable(sight.xyz, looks, params)
+            crops = [whole.crop for whole in wholes]
+            larger = memory.wholes.follow([c.box for c in crops], params.tracks, sight.pose)
+            again = due(larger, crops, sight.now, sight.gap, params.tracks)
+            again = again[:max(plan.looks - len(wanted), 0)]
+            tried = self._look(crops, larger, again, plan.tokens, sight)
+            looks = joined(looks, wholes, tried, params.model.score_threshold)
+            self._whole_looks = len(again)
+        names = memory.names([look.track for look in looks], params.tracks)
+        return looks, names, plan, len(wanted) + self._whole_looks
+
+    def _plan(self, wanted, objects, sight):
+        """Take the fixed budget, or let the controller choose."""
+        params = sight.params
         if params.token_budget:
-            return params.token_budget
+            return Plan(params.token_budget)
         load = self.load.read() if self.load else Load()
-        return self.controller.choose(objects, params.budget, load)
+        return self.controller.choose(wanted, objects, params.budget, load,
+                                      params.tracks.enabled, sight.coarsest)
 
-    def _look(self, xyz, crops, budget, params, lap):
-        """Show objects to the student, and score what it says."""
-        shapes = [normalise(xyz[crop.indices], crop.up)[0] for crop in crops]
-        tokens = tokenise(shapes)
-        lap('tokens')
+    def _look(self, crops, tracks, wanted, budget, sight):
+        """Show objects to the student where that is wanted; the others are as they were."""
+        shapes = [normalise(sight.xyz.T.take(crop.indices, axis=1).T, crop.up)[0]
+                  for crop in crops]
+        tokens = tokenise([shapes[i] for i in wanted])
+        sight.lap('tokens')
         prediction = self.student(tokens.groups, tokens.centers, budget)
+        scores = self._scores(prediction, [crops[i] for i in wanted], sight.params)
+        for k, i in enumerate(wanted):
+            tracks[i].learn(Look(crops[i], shapes[i], tokens.centers[k],
+                                 prediction.part_logits[k], scores[k]),
+                            sight.now, sight.params.tracks.smoothing)
+        sight.lap('student')
+        return [self._remembered(*each) for each in zip(crops, shapes, tracks)]
+
+    def _scores(self, prediction, crops, params):
+        """Score the classes of objects; those of too few points have no name."""
         edges = np.array([crop.box.size.max() for crop in crops])
         scores = class_scores(prediction.class_logits, edges, self.student.bundle,
                               params.model.use_size, params.objects.mode)
         least = by_mode(params.model, params.objects.mode).min_points
-        scores *= np.array([len(shape) >= least for shape in shapes]).reshape(-1, 1)
-        lap('student')
-        return [Look(*each) for each in
-                zip(crops, shapes, tokens.centers, prediction.part_logits, scores)]
+        return scores * np.array([len(crop.indices) >= least for crop in crops]).reshape(-1, 1)
 
-    def _detection(self, track, look, scores, params):
+    def _remembered(self, crop, shape, track):
+        """Give what is known of an object as it is seen now; nothing before the first look."""
+        if track.look is None:
+            bundle = self.student.bundle
+            return Look(crop, shape, np.zeros((1, 3), np.float32),
+                        np.full((1, len(bundle.parts)), np.nan, np.float32),
+                        np.zeros(len(bundle.classes)), track)
+        return Look(crop, shape, track.look.centers, track.look.part_logits, track.scores, track)
+
+    def _detection(self, name, look, params):
         """Name an object and its parts."""
         crop, bundle = look.crop, self.student.bundle
-        label, score, alternatives = best(scores, bundle.classes, params.model.score_threshold,
+        label, score, alternatives = best(look.scores, bundle.classes,
+                                          params.model.score_threshold,
                                           params.output.alternatives)
         wanted = label if params.output.parts else UNKNOWN
         parts, part_scores = name_parts(wanted, look.part_logits, look.centers, look.shape,
                                         bundle)
         names = {int(i): bundle.parts[i] for i in np.unique(parts) if i != NO_PART}
-        return Detection(track, label, score, alternatives, crop.box, crop.indices, parts,
+        return Detection(name, label, score, alternatives, crop.box, crop.indices, parts,
                          part_scores, names)
+
+
+@dataclass(frozen=True)
+class _Sight:
+    """A cloud as the stages after segmentation need it."""
+
+    xyz: np.ndarray
+    now: float
+    gap: float
+    pose: Optional[np.ndarray]
+    params: Params
+    coarsest: int
+    lap: '_Laps'
 
 
 class _Laps:

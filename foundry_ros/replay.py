@@ -18,7 +18,7 @@ from pathlib import Path
 import signal
 import sys
 
-from foundry_ros import config
+from foundry_ros import config, parameter_file
 from foundry_ros.options import positive, token_budget
 from foundry_ros.output import OutputFolder
 from foundry_ros.pipeline import Pipeline
@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
 
     :return: 0, or 130 after Ctrl-C, when the clouds that were done are written all the same.
     """
-    params = config.load(args.params) if args.params else config.Params()
+    params = parameter_file.load(args.params) if args.params else config.Params()
     student = load_student(args.model or params.model.path, params.model)
     budget = args.token_budget
     if budget is None:  # a recording has time for all tokens

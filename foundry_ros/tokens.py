@@ -27,6 +27,8 @@ import numpy as np
 POINTS = 1024
 GROUPS = 64
 NEIGHBOURS = 32
+# Up to so many points, distances are told apart to a two-thousandth though they carry an index.
+MOST_PACKED = 4096
 
 
 @dataclass(frozen=True)
@@ -73,11 +75,13 @@ def normalise(points: np.ndarray, up=(0.0, 0.0, 1.0)) -> Tuple[np.ndarray, np.nd
     :param up: (3,) which way is up among them.
     :return: (n, 3) float32; the centroid (3,) in the given frame; the radius in metres.
     """
-    points = np.asarray(points, np.float64)
-    centroid = points.mean(axis=0)
-    local = (points - centroid) @ upright_rotation(up).T
-    radius = float(np.sqrt((local * local).sum(axis=1).max()))
-    return (local / max(radius, 1e-9)).astype(np.float32), centroid, radius
+    points = np.asarray(points)
+    centroid = points.mean(axis=0, dtype=np.float64)
+    # away from the origin first: single precision is then fine, and twice as fast
+    local = (points - centroid.astype(points.dtype)).astype(np.float32, copy=False)
+    local = local @ upright_rotation(up).T.astype(np.float32)
+    radius = float(np.sqrt(np.einsum('ij,ij->i', local, local).max()))
+    return local / np.float32(max(radius, 1e-9)), centroid, radius
 
 
 def resample(points: np.ndarray, rng: np.random.Generator, count: int = POINTS) -> np.ndarray:
@@ -128,11 +132,19 @@ def nearest_points(points: np.ndarray, centers: np.ndarray, count: int = NEIGHBO
     :param centers: (B, g, 3) float32.
     :return: (B, g, count) int64 indices.
     """
-    distance = np.zeros((len(points), centers.shape[1], points.shape[1]), np.float32)
-    for axis in range(3):
-        step = centers[:, :, None, axis] - points[:, None, :, axis]
-        distance += step * step
-    return np.argpartition(distance, count - 1, axis=2)[:, :, :count]
+    distance = (points * points).sum(axis=2)[:, None] - 2 * centers @ points.transpose(0, 2, 1)
+    distance += (centers * centers).sum(axis=2)[:, :, None]
+    n = points.shape[1]
+    if n > MOST_PACKED:
+        return np.argpartition(distance, count - 1, axis=2)[:, :, :count]
+    # Positive floats are ordered like the integers of the same bits. With the index in their
+    # lowest bits they are sorted by value, which is four times as fast as by index.
+    low = (1 << (n - 1).bit_length()) - 1
+    packed = np.maximum(distance, 0, out=distance).view(np.int32)
+    packed &= ~low
+    packed |= np.arange(n, dtype=np.int32)
+    packed.partition(count - 1, axis=2)
+    return (packed[:, :, :count] & low).astype(np.int64)
 
 
 def group(points: np.ndarray, groups: int = GROUPS, neighbours: int = NEIGHBOURS) -> Tokens:

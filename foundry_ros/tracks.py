@@ -14,10 +14,12 @@
 """The same object from cloud to cloud: stable ids, scores that settle."""
 
 from dataclasses import dataclass
-from typing import List, Sequence, Tuple
+from itertools import count
+from typing import Dict, Iterator, List, Optional, Sequence
 
 from foundry_ros.boxes import Box
 from foundry_ros.config import TracksParams
+from foundry_ros.merge import Look
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
@@ -27,64 +29,83 @@ _FAR = 1e6
 
 
 @dataclass
-class _Track:
-    """What is remembered of an object."""
+class Track:
+    """
+    What is remembered of an object.
 
-    name: str
+    ``center`` (3,) and ``size`` (3,) in the frame that it is followed in, metres; ``missed``
+    clouds since it was last there; ``look`` the student's last one, ``looks`` their number,
+    ``looked_at`` the time of the last in seconds, ``scores`` (classes,) smoothed over all.
+    """
+
     center: np.ndarray
     size: np.ndarray
-    scores: np.ndarray
     missed: int = 0
+    look: Optional[Look] = None
+    looks: int = 0
+    looked_at: float = -np.inf
+    scores: Optional[np.ndarray] = None
+    _id: str = ''
+
+    def learn(self, look: Look, now: float, smoothing: float):
+        """
+        Take in what the student says now.
+
+        The scores are the mean over the looks until the past has the weight that it may have.
+
+        :param now: seconds, by the stamps of the clouds.
+        :param smoothing: ``tracks.smoothing``.
+        """
+        past = min(smoothing, self.looks / (self.looks + 1))
+        self.scores = (look.scores if self.scores is None
+                       else past * self.scores + (1 - past) * look.scores)
+        self.look, self.looked_at = look, now
+        self.looks += 1
+
+    def name(self, ids: Iterator[int]) -> str:
+        """Give its id; it takes the next one when it is asked for the first time."""
+        self._id = self._id or str(next(ids))
+        return self._id
 
 
 class Tracker:
-    """Objects seen so far; give it each cloud's boxes and class scores, in order."""
+    """Objects seen so far; give it each cloud's boxes, in order."""
 
     def __init__(self):
         """Start with no objects."""
-        self._tracks: List[_Track] = []
-        self._last_id = 0
+        self._tracks: List[Track] = []
 
-    def reset(self):
-        """Forget every object; ids go on counting, so none is used twice."""
-        self._tracks = []
-
-    def update(self, boxes: Sequence[Box], scores: np.ndarray, params: TracksParams
-               ) -> Tuple[List[str], np.ndarray]:
+    def follow(self, boxes: Sequence[Box], params: TracksParams,
+               pose: Optional[np.ndarray] = None) -> List[Track]:
         """
         Find each object again, or start to follow it.
 
         :param boxes: B boxes.
-        :param scores: (B, classes) of this cloud alone.
-        :return: the id of each object, and its scores smoothed over the clouds, (B, classes).
+        :param pose: (4, 4) from their frame to one in which things stay where they are while
+            the sensor moves; None = their own frame.
+        :return: the track of each.
         """
         if not params.enabled:
-            self.reset()
-            return [str(i + 1) for i in range(len(boxes))], scores
+            self._tracks = []
         centers = np.array([box.center for box in boxes]).reshape(-1, 3)
+        if pose is not None:
+            centers = centers @ pose[:3, :3].T + pose[:3, 3]
         sizes = np.array([box.size for box in boxes]).reshape(-1, 3)
         matches = self._match(centers, sizes, params.max_distance)
         for track in self._tracks:
             track.missed += 1
         seen = []
         for i, (center, size) in enumerate(zip(centers, sizes)):
-            track = matches.get(i) or self._start(center, size, scores[i])
+            track = matches.get(i)
+            if track is None:
+                track = Track(center, size)
+                self._tracks.append(track)
             track.missed, track.center, track.size = 0, center, size
-            track.scores = (params.smoothing * track.scores
-                            + (1 - params.smoothing) * scores[i])
             seen.append(track)
         self._tracks = [t for t in self._tracks if t.missed <= params.max_missed]
-        smooth = np.array([t.scores for t in seen]).reshape(scores.shape)
-        return [t.name for t in seen], smooth
+        return seen
 
-    def _start(self, center, size, scores):
-        """Follow a new object."""
-        self._last_id += 1
-        track = _Track(str(self._last_id), center, size, scores)
-        self._tracks.append(track)
-        return track
-
-    def _match(self, centers, sizes, max_distance):
+    def _match(self, centers, sizes, max_distance) -> Dict[int, Track]:
         """Pair objects with tracks at the least total distance; give object -> track."""
         if not len(centers) or not self._tracks:
             return {}
@@ -98,3 +119,17 @@ class Tracker:
         cost = np.where(allowed, distance + max_distance * ratio, _FAR)
         return {i: self._tracks[j] for i, j in zip(*linear_sum_assignment(cost))
                 if allowed[i, j]}
+
+
+class Memory:
+    """The objects of a scene, and the wholes that their pieces may make."""
+
+    def __init__(self):
+        """Start with nothing."""
+        self.objects, self.wholes = Tracker(), Tracker()
+        self._ids = count(1)
+
+    def names(self, tracks: Sequence[Track], params: TracksParams) -> List[str]:
+        """Give the ids of tracks; where nothing is followed, they count from 1."""
+        ids = self._ids if params.enabled else count(1)
+        return [track.name(ids) for track in tracks]

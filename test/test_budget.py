@@ -13,8 +13,9 @@
 # limitations under the License.
 """The controller on an imagined machine: on time, as many tokens as fit, and calm."""
 
-from foundry_ros.budget import BudgetController, LatencyModel
+from foundry_ros.budget import ALL, BudgetController, Plan
 from foundry_ros.config import BudgetParams
+from foundry_ros.latency import LatencyModel, Work
 from foundry_ros.load import Load
 import numpy as np
 import pytest
@@ -34,23 +35,27 @@ class World:
         self.controller = BudgetController(STUDENT_MS, clock=lambda: self.now)
         self.rng = np.random.default_rng(seed)
 
-    def cloud(self, objects, load=Load()):
-        """Work on one cloud; give its budget and the time it took."""
+    def cloud(self, objects, load=Load(), due=None):
+        """Work on one cloud; give its plan and the time it took."""
+        due = objects if due is None else due
         self.controller.arrived(int(self.now * 1e9))
-        budget = self.controller.choose(objects, self.params, load)
+        thinning = self.controller.thinning
+        plan = self.controller.choose(due, objects, self.params, load)
+        looks = min(due, plan.looks)
         slow = self.slowdown * (1 + self.noise * self.rng.standard_normal())
         segment, tokens, student = (slow * ms for ms in (
-            self.fixed, objects * self.tokens, objects * STUDENT_MS[budget]))
+            self.fixed / thinning ** 2, looks * self.tokens, looks * STUDENT_MS[plan.tokens]))
         total = segment + tokens + student
-        self.controller.observe(budget, objects, {
+        self.controller.observe(Work(plan.tokens, looks, objects, thinning), {
             'crop': 0.0, 'segment': segment, 'tokens': tokens, 'student': student,
             'total': total})
         self.now += 0.1
-        return budget, total
+        return plan, total
 
-    def run(self, clouds, objects, load=Load()):
+    def run(self, clouds, objects, load=Load(), due=None):
         """Work on many; give their budgets and times."""
-        return zip(*[self.cloud(objects, load) for _ in range(clouds)])
+        plans, times = zip(*[self.cloud(objects, load, due) for _ in range(clouds)])
+        return [plan.tokens for plan in plans], times
 
 
 def test_all_tokens_when_there_is_room():
@@ -99,10 +104,10 @@ def test_changing_number_of_objects():
     world = World()
     late, changes, last = 0, 0, None
     for i in range(300):
-        budget, total = world.cloud(10 if i % 10 == 0 else 2)
+        plan, total = world.cloud(10 if i % 10 == 0 else 2)
         late += i > 20 and total > 100
-        changes += i > 20 and budget != last
-        last = budget
+        changes += i > 20 and plan != last
+        last = plan
     assert late == 0
     assert changes <= 2
 
@@ -114,26 +119,91 @@ def test_one_outlier_changes_nothing():
     world.slowdown = 10.0
     world.cloud(4)
     world.slowdown = 1.0
-    assert set(world.run(30, 4).__next__()) == {64}
+    assert set(world.run(30, 4)[0]) == {64}
 
 
 def test_tokens_are_not_given_up_for_nothing():
     """Where segmentation alone is too slow, fewer tokens would help nobody."""
-    world = World(fixed=1000.0)
+    world = World(fixed=2000.0)
     budgets, _ = world.run(30, 1)
     assert min(budgets) == 64
 
 
+def test_looks_are_given_up_after_tokens():
+    """Thirty objects take 100 ms without any student: only some are looked at, on time."""
+    world = World(fixed=10.0, tokens=3.0)
+    _, times = world.run(40, 30)
+    assert max(times[3:]) < 100
+    plan = world.controller.plan
+    assert 4 <= plan.looks < 30 and plan.thinning == 1
+
+
+def test_points_are_given_up_last():
+    """Segmentation takes 95 ms: thinned by two it takes a quarter, and there is room again."""
+    world = World(fixed=95.0)
+    budgets, times = world.run(100, 2)
+    assert world.controller.plan == Plan(64, ALL, 2)
+    assert np.mean(np.array(times) < 100) > 0.95
+    world.fixed = 10.0
+    world.run(40, 2)
+    assert world.controller.plan == Plan(64, ALL, 1)
+    assert world.controller.choose(2, 2, BudgetParams(target_latency_ms=1.0),
+                                   coarsest=1).thinning == 1
+    world = World(fixed=95.0, params=BudgetParams(max_thinning=1, min_looks=2))
+    world.run(20, 8)
+    plan = world.controller.plan
+    assert (plan.looks, plan.thinning) == (2, 1) and plan.tokens <= 8
+
+
+def test_everything_is_looked_at_where_nothing_is_followed():
+    """Without tracks there is nothing that an object without a look could keep."""
+    controller = BudgetController(STUDENT_MS)
+    params = BudgetParams(target_latency_ms=1.0)
+    for _ in range(5):
+        controller.observe(Work(64, 9, 9), {'crop': 1, 'segment': 50, 'tokens': 20,
+                                            'student': 90, 'total': 170})
+    assert controller.choose(9, 9, params).looks < 9
+    assert controller.choose(9, 9, params, tracked=False).looks == ALL
+
+
+def test_hot_boards_are_not_pressed():
+    """While the board throttles, nothing is raised."""
+    world = World()
+    world.slowdown = 3.0
+    world.run(20, 4)
+    world.slowdown = 1.0
+    before = world.controller.plan
+    world.run(60, 4, Load(throttled=True))
+    assert world.controller.plan == before
+    world.run(60, 4)
+    assert world.controller.plan.tokens > before.tokens
+
+
+def test_what_passes_outside_counts():
+    """Waiting, decoding and publishing take 50 of 100 ms: less is left for tokens."""
+    world = World()
+    for _ in range(5):
+        world.controller.model.outside(50.0)
+    assert set(world.run(20, 4)[0][3:]) == {32}
+
+
+def test_noise_is_kept_clear_of():
+    """Where clouds take half as long again now and then, all but a few are still on time."""
+    world = World(noise=0.25)
+    _, times = world.run(400, 8)
+    assert np.mean(np.array(times[100:]) < 100) >= 0.95
+
+
 def test_deadline_of_its_own_and_limits():
     """``target_latency_ms`` goes before the period; min and max bound the choice."""
-    assert World(params=BudgetParams(target_latency_ms=30.0)).cloud(2)[0] == 64
+    assert World(params=BudgetParams(target_latency_ms=30.0)).cloud(2)[0].tokens == 64
     world = World(params=BudgetParams(target_latency_ms=28.0))
     assert list(world.run(10, 2))[0][-1] == 32
     world = World(params=BudgetParams(min=4, max=16))
     assert set(list(world.run(20, 2))[0]) == {16}
     world = World(params=BudgetParams(min=4, max=16, target_latency_ms=1.0), fixed=0.0)
     assert set(list(world.run(20, 2))[0][3:]) == {4}
-    assert World(params=BudgetParams(min=32, max=2)).cloud(1)[0] == 2
+    assert World(params=BudgetParams(min=32, max=2)).cloud(1)[0].tokens == 2
 
 
 @pytest.mark.parametrize('others, fewest, most', [(0.7, 4, 16), (0.3, 64, 64), (0.95, 1, 2)])
@@ -142,8 +212,8 @@ def test_load_of_others_takes_tokens_away(others, fewest, most):
     world, total, budgets = World(), 0.0, []
     for _ in range(600):
         own = total / 100 / 2  # one of two cores, in turns
-        budget, total = world.cloud(4, Load(cpu=min(others + own, 1.0), own=own))
-        budgets.append(budget)
+        plan, total = world.cloud(4, Load(cpu=min(others + own, 1.0), own=own))
+        budgets.append(plan.tokens)
     assert fewest <= min(budgets[100:]) and max(budgets[100:]) <= most
     assert sum(a != b for a, b in zip(budgets[100:], budgets[101:])) <= 4
 
@@ -165,10 +235,11 @@ def test_model_learns_the_ratio_of_budgets():
     truth = {1: 6.0, 64: 10.0}
     model = LatencyModel({1: 2.0, 64: 10.0})
     for budget in [1, 1, 1, 64, 64, 64] * 6:
-        model.observe(budget, 2, {'crop': 1.0, 'segment': 4.0, 'tokens': 2.0, 'student':
-                                  2 * truth[budget], 'total': 7.0 + 2 * truth[budget]})
-    assert model.predict(64, 2) == pytest.approx(27.0, rel=0.1)
-    assert model.predict(1, 2) == pytest.approx(19.0, rel=0.1)
+        model.observe(Work(budget, 2, 2), {
+            'crop': 1.0, 'segment': 4.0, 'tokens': 2.0, 'student': 2 * truth[budget],
+            'total': 7.0 + 2 * truth[budget]})
+    assert model.predict(Work(64, 2, 2)) == pytest.approx(27.0, rel=0.1)
+    assert model.predict(Work(1, 2, 2)) == pytest.approx(19.0, rel=0.1)
 
 
 def test_a_cloud_long_in_work_does_not_lose_the_period():

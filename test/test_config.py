@@ -14,7 +14,7 @@
 
 """Parameter files are read, or refused in words that help."""
 
-from foundry_ros import config
+from foundry_ros import config, parameter_file
 import pytest
 
 
@@ -24,7 +24,7 @@ def read(tmp_path):
     def run(text):
         file = tmp_path / 'p.yaml'
         file.write_bytes(text if isinstance(text, bytes) else text.encode())
-        return config.load(str(file))
+        return parameter_file.load(str(file))
     return run
 
 

@@ -16,8 +16,8 @@
 
 from pathlib import Path
 
-from foundry_ros.config import load, Params, table, update
-from foundry_ros.parameter_file import as_markdown, as_params_file
+from foundry_ros.config import Params, table, update
+from foundry_ros.parameter_file import as_markdown, as_params_file, load
 
 CONFIG = Path(__file__).resolve().parent.parent / 'config' / 'perception.yaml'
 

@@ -95,7 +95,8 @@ def test_shapenetpart_keeps_parts_with_their_points(tmp_path):
         middle = (points[:, 2].max() + points[:, 2].min()) / 2
         np.testing.assert_array_equal(parts % 4 == 3, points[:, 2] > middle)
     assert len(sets.read('shapenetpart_trainval', tmp_path).labels) == 3
-    assert [len(sets.read(f'shapenetpart_{s}', tmp_path).labels) for s in ('val', 'test')] == [1, 1]
+    counts = [len(sets.read(f'shapenetpart_{s}', tmp_path).labels) for s in ('val', 'test')]
+    assert counts == [1, 1]
 
 
 def test_shapenetpart_reads_the_real_samples_of_every_category(tmp_path):

@@ -15,10 +15,11 @@
 
 from foundry_ros.boxes import Box
 from foundry_ros.config import TracksParams
-from foundry_ros.tracks import Tracker
+from foundry_ros.merge import Look
+from foundry_ros.tracks import Memory, Track, Tracker
 import numpy as np
 
-PARAMS = TracksParams(max_distance=0.1, smoothing=0.6, max_missed=2)
+PARAMS = TracksParams(max_distance=0.1, max_missed=2)
 
 
 def box(x, edge=0.1, y=0.0):
@@ -26,65 +27,103 @@ def box(x, edge=0.1, y=0.0):
     return Box(np.array([x, y, 0.0]), np.full(3, edge), np.array([0, 0, 0, 1.0]))
 
 
-def scores(*values):
-    """Give a row of two class scores an object."""
-    return np.array([[value, 1 - value] for value in values]).reshape(-1, 2)
+class Followed:
+    """A memory, asked for ids."""
+
+    def __init__(self, params=PARAMS):
+        """Start with nothing."""
+        self.memory, self.params = Memory(), params
+
+    def __call__(self, *boxes, pose=None):
+        """Give the ids of boxes in one cloud."""
+        tracks = self.memory.objects.follow(boxes, self.params, pose)
+        return self.memory.names(tracks, self.params)
 
 
 def test_ids_are_stable_whatever_the_order():
     """Objects that move a little keep their ids when they come in another order."""
-    tracker = Tracker()
-    first, _ = tracker.update([box(0), box(1)], scores(0.5, 0.5), PARAMS)
+    ids = Followed()
+    first = ids(box(0), box(1))
     assert len(set(first)) == 2
-    second, _ = tracker.update([box(1.05), box(0.04)], scores(0.5, 0.5), PARAMS)
-    assert second == first[::-1]
+    assert ids(box(1.05), box(0.04)) == first[::-1]
 
 
 def test_crossing_pairs_are_matched_at_least_total_distance():
     """A neighbour that is nearer to a track does not steal it from the object that fits it."""
-    tracker = Tracker()
-    first, _ = tracker.update([box(0.0), box(0.09)], scores(0.5, 0.5), PARAMS)
-    second, _ = tracker.update([box(0.05), box(0.14)], scores(0.5, 0.5), PARAMS)
-    assert second == first
+    ids = Followed()
+    assert ids(box(0.0), box(0.09)) == ids(box(0.05), box(0.14))
 
 
 def test_far_or_other_size_is_another_object():
     """Neither a jump nor a change to twice the size is the same object."""
-    tracker = Tracker()
-    first, _ = tracker.update([box(0)], scores(0.5), PARAMS)
-    jumped, _ = tracker.update([box(0.2)], scores(0.5), PARAMS)
-    grown, _ = tracker.update([box(0.2, 0.25)], scores(0.5), PARAMS)
-    assert len({*first, *jumped, *grown}) == 3
-
-
-def test_scores_are_smoothed_from_the_first_sight():
-    """The first scores stand; then the past has its weight."""
-    tracker = Tracker()
-    _, smooth = tracker.update([box(0)], scores(1.0), PARAMS)
-    np.testing.assert_allclose(smooth, scores(1.0))
-    _, smooth = tracker.update([box(0)], scores(0.0), PARAMS)
-    np.testing.assert_allclose(smooth, scores(0.6))
-    _, smooth = tracker.update([box(0)], scores(0.0), PARAMS)
-    np.testing.assert_allclose(smooth, scores(0.36))
+    ids = Followed()
+    assert len({*ids(box(0)), *ids(box(0.2)), *ids(box(0.2, 0.25))}) == 3
 
 
 def test_missing_is_forgiven_then_forgotten():
     """An object comes back to its id within ``max_missed`` clouds, and never after."""
-    tracker = Tracker()
-    nothing = ([], scores(), PARAMS)
-    first, _ = tracker.update([box(0)], scores(0.5), PARAMS)
+    ids = Followed()
+    first = ids(box(0))
     for _ in range(2):
-        assert tracker.update(*nothing)[0] == []
-    assert tracker.update([box(0)], scores(0.5), PARAMS)[0] == first
+        assert ids() == []
+    assert ids(box(0)) == first
     for _ in range(3):
-        tracker.update(*nothing)
-    assert tracker.update([box(0)], scores(0.5), PARAMS)[0] != first
+        ids()
+    assert ids(box(0)) != first
+
+
+def test_a_sensor_that_moves():
+    """It turns and goes 30 cm aside: in a frame that stands still, things are where they were."""
+    turn = np.array([[0.0, -1, 0, 0.3], [1, 0, 0, -0.1], [0, 0, 1, 0], [0, 0, 0, 1]])
+    there = [box(0), box(0.5), box(0.5, y=0.4)]
+    here = [Box(turn[:3, :3].T @ (b.center - turn[:3, 3]), b.size, b.orientation) for b in there]
+    ids = Followed()
+    first = ids(*there, pose=np.eye(4))
+    assert ids(*here, pose=turn) == first
+    ids = Followed()
+    first = ids(*there)
+    assert not set(ids(*here)) & set(first)
 
 
 def test_switched_off():
-    """Without tracks the ids count from one in each cloud, and scores stay as they are."""
-    tracker, off = Tracker(), TracksParams(enabled=False)
-    for value in (1.0, 0.0):
-        ids, same = tracker.update([box(0), box(1)], scores(value, value), off)
-        assert ids == ['1', '2']
-        np.testing.assert_allclose(same, scores(value, value))
+    """Without tracks the ids count from one in each cloud."""
+    ids = Followed(TracksParams(enabled=False))
+    for _ in range(2):
+        assert ids(box(0), box(1)) == ['1', '2']
+
+
+def test_only_what_is_named_takes_an_id():
+    """Whatever else is followed leaves no holes in the numbers."""
+    memory = Memory()
+    memory.wholes.follow([box(3)], PARAMS)
+    tracks = memory.objects.follow([box(0), box(1)], PARAMS)
+    assert memory.names(tracks[1:], PARAMS) == ['1']
+    assert memory.names(tracks, PARAMS) == ['2', '1']
+
+
+def learned(smoothing, *values):
+    """Give the first score after looks that gave these."""
+    track = Track(np.zeros(3), np.ones(3))
+    for now, value in enumerate(values):
+        look = Look(None, None, None, None, np.array([value, 1 - value]))
+        track.learn(look, float(now), smoothing)
+    assert (track.looks, track.looked_at, track.look) == (len(values), now, look)
+    np.testing.assert_allclose(track.scores.sum(), 1)
+    return track.scores[0]
+
+
+def test_scores_are_the_mean_until_the_past_weighs_enough():
+    """The first scores stand, then they are averaged, then the past fades."""
+    assert learned(0.6, 1.0) == 1.0
+    np.testing.assert_allclose(learned(0.6, 1.0, 0.0), 0.5)
+    np.testing.assert_allclose(learned(0.6, 1.0, 0.0, 0.0), 0.3)
+    np.testing.assert_allclose(learned(0.9, 1.0, 0.0, 0.0), 1 / 3)
+    np.testing.assert_allclose(learned(0.0, 1.0, 0.0), 0.0)
+
+
+def test_tracks_are_forgotten_for_good():
+    """A thousand things that pass by leave nothing behind."""
+    tracker = Tracker()
+    for i in range(1000):
+        tracker.follow([box(i)], PARAMS)
+    assert len(tracker._tracks) <= PARAMS.max_missed + 1
