@@ -46,12 +46,12 @@ class Record:
         self._latencies = deque(maxlen=WINDOW)
         self._before = (clock(), 0, 0, 0)
 
-    def done(self, frame: Frame):
-        """Note a cloud that was worked on."""
+    def done(self, frame: Frame, age_ms: float):
+        """Note a cloud that was worked on; ``age_ms`` from its arrival to its results."""
         self.worked += 1
         self.error = ''
         self.frame = frame
-        self._latencies.append(frame.latency_ms)
+        self._latencies.append({**frame.latency_ms, 'arrival to results': age_ms})
 
     def failed(self, error: str):
         """Note a cloud that could not be worked on."""
@@ -97,8 +97,11 @@ class Diagnostics:
         for stage, value in self._record.latency_ms().items():
             stat.add(f'latency {stage} [ms]', f'{value:.1f}')
         if self._record.frame:
-            stat.add('token budget', str(self._record.frame.token_budget))
-            stat.add('objects', str(len(self._record.frame.detections)))
+            frame = self._record.frame
+            stat.add('token budget', str(frame.token_budget))
+            stat.add('objects', str(len(frame.detections)))
+            stat.add('looks of the student', str(frame.looks))
+            stat.add('thinning', str(frame.thinning))
         if pipeline:
             _add_pipeline(stat, pipeline)
         return stat
@@ -134,3 +137,5 @@ def _add_pipeline(stat, pipeline):
         stat.add(f'{name} load', 'unknown' if share is None else f'{100 * share:.0f} %')
     stat.add('temperature', 'unknown' if load.temperature is None
              else f'{load.temperature:.0f} C')
+    stat.add('throttled by heat', 'yes' if load.throttled else 'no')
+    stat.add('load sources missing', ', '.join(pipeline.load.missing) or 'none')

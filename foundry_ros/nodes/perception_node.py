@@ -14,6 +14,7 @@
 
 """The lifecycle node: clouds from a topic through the pipeline, results to topics."""
 
+import time
 import traceback
 
 from foundry_ros import results
@@ -151,7 +152,7 @@ class PerceptionNode(Node):
             return
         stamp = message.header.stamp
         self._pipeline.controller.arrived(stamp.sec * 10**9 + stamp.nanosec)
-        self._record.dropped += self._worker.put(message)
+        self._record.dropped += self._worker.put((time.perf_counter(), message))
 
     def _wanted(self):
         """List the topics that somebody listens to; without any there is no work."""
@@ -160,10 +161,15 @@ class PerceptionNode(Node):
         return [topic for topic in PER_CLOUD if not off.get(topic)
                 and self._outputs[topic].get_subscription_count()]
 
-    def _work(self, message):
+    def _work(self, item):
         """Work on a cloud; in the worker's thread. Whatever happens, the node goes on."""
+        since, message = item
         try:
-            self._publish(*self._process(message))
+            frame, xyz = self._process(message)
+            self._publish(frame, xyz)
+            age = (time.perf_counter() - since) * 1e3
+            self._pipeline.controller.model.outside(age - frame.latency_ms['total'])
+            self._record.done(frame, age)
         except (CloudError, FrameError, _TooOld) as error:
             self._record.failed(str(error))
             self.get_logger().warning(f'cloud left out: {error}',
@@ -183,9 +189,9 @@ class PerceptionNode(Node):
         if params.crop.up_frame:
             up = self._frames.up(params.crop.up_frame, cloud.frame_id, cloud.stamp)
         # looked up first, so that no cloud is worked on in vain
-        matrix = self._frames.matrix(target, cloud.frame_id, cloud.stamp) if target else None
-        frame = self._pipeline.process(cloud, up)
-        self._record.done(frame)
+        matrix, pose = (self._frames.matrix(name, cloud.frame_id, cloud.stamp) if name else None
+                        for name in (target, params.tracks.frame))
+        frame = self._pipeline.process(cloud, up, pose)
         if frame.notice:
             self.get_logger().warning(f'nothing to look at in this cloud: {frame.notice}',
                                       throttle_duration_sec=SAY_AGAIN_S)
@@ -219,7 +225,7 @@ class PerceptionNode(Node):
 
     def _apply(self, params: Params):
         """Bring new parameters into effect; raises ConfigError to refuse them."""
-        if params.output.target_frame or params.crop.up_frame:
+        if params.output.target_frame or params.crop.up_frame or params.tracks.frame:
             self._frames.listen()
         if self._pipeline is None:
             return
