@@ -54,6 +54,7 @@ setup(
                 'on a token budget that follows the load of the robot.',
     license='Apache-2.0',
     entry_points={
-        'console_scripts': ['perception_node = foundry_ros.nodes.start:main'],
+        'console_scripts': ['perception_node = foundry_ros.nodes.start:main',
+                            'on_time = foundry_ros.nodes.on_time:main'],
     },
 )

@@ -30,6 +30,7 @@ from foundry_ros import config, parameter_file
 from foundry_ros.bench_names import format_table as names_table, NamesError, read_names
 from foundry_ros.bench_names import run as bench_names
 from foundry_ros.bench_objects import format_table, run as bench_objects
+from foundry_ros.bench_tracks import format_table as tracks_table, run as bench_tracks
 from foundry_ros.bundle import default_bundle, load_bundle
 from foundry_ros.cloud import Cloud
 from foundry_ros.options import positive
@@ -51,6 +52,8 @@ def add_arguments(parser: argparse.ArgumentParser):
     parser.add_argument('--names', metavar='FILE.yaml', help='the names that fit the objects of '
                         '--frames (training/data/mosd_names.yaml): measures how well they are '
                         'named')
+    parser.add_argument('--tracks', metavar='N', type=positive, help='also follow the things of '
+                        'N simulated scenes: measures what many looks are worth')
     parser.add_argument('--recording', metavar='PATH',
                         help='recording whose frames are timed (default: a simulated one)')
     parser.add_argument('--topic', metavar='T', help='PointCloud2 topic of --recording')
@@ -79,6 +82,9 @@ def run(args: argparse.Namespace) -> int:
     if names:
         result['names'] = bench_names(args.frames, names, student, params)
         _tell('Names on labelled frames\n' + names_table(result['names']))
+    if args.tracks:
+        result['tracks'] = bench_tracks(args.tracks, student, params)
+        _tell('Things followed past a moving camera\n' + tracks_table(result['tracks']))
     result['student'] = student_speed(student, args.repeat)
     _tell(_student_table(result['student']))
     result['frame'] = frame_speed(list(islice(_clouds(args), args.clouds)), student, params)
