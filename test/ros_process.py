@@ -26,6 +26,8 @@ import os
 from pathlib import Path
 import subprocess
 import sys
+import tempfile
+from typing import Callable
 
 HERE = Path(__file__).resolve().parent
 ROS_TESTS = ['test_messages.py', 'test_node*.py', 'test_launch*.py', 'test_copyright.py',
@@ -89,6 +91,24 @@ def run_tests(names, variables, report) -> subprocess.CompletedProcess:
                '-p', 'no:logging', f'--junitxml={report}', *(str(HERE / name) for name in names)]
     return subprocess.run(command, env=variables, cwd=HERE.parent, text=True,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+
+def in_ros(main: Callable[[], int]) -> int:
+    """
+    Run a command that needs ROS 2: here, or else once more in a ROS 2 of this machine.
+
+    :return: its exit code; 1 where there is no ROS 2, after a line that says why.
+    """
+    if sourced():
+        return main()
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            variables = environment(folder)
+        except NoRos as reason:
+            print(reason, file=sys.stderr)
+            return 1
+        variables['PYTHONPATH'] += f'{os.pathsep}{HERE.parent}'
+        return subprocess.run([sys.executable, *sys.argv], env=variables).returncode
 
 
 def _ask(setup):
