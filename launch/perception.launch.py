@@ -15,70 +15,74 @@
 """Starts the perception node on one sensor; works without arguments."""
 
 from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument, EmitEvent, ExecuteProcess, RegisterEventHandler
-from launch.conditions import IfCondition, UnlessCondition
-from launch.event_handlers import OnProcessStart
-from launch.events import matches_action
+from launch.actions import (
+    DeclareLaunchArgument, ExecuteProcess, OpaqueFunction, RegisterEventHandler)
+from launch.event_handlers import OnProcessExit
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution, PythonExpression
-from launch_ros.actions import LifecycleNode, Node
-from launch_ros.event_handlers import OnStateTransition
-from launch_ros.events.lifecycle import ChangeState
+from launch_ros.actions import Node
 from launch_ros.substitutions import FindPackageShare
-from lifecycle_msgs.msg import Transition
 
+NODE = 'foundry_perception'
 CONFIG = PathJoinSubstitution([FindPackageShare('foundry_ros'), 'config'])
 ARGUMENTS = {
     'input_topic': ('/camera/depth/points', 'PointCloud2 topic to work on.'),
     'params_file': (PathJoinSubstitution([CONFIG, 'perception.yaml']), 'Parameters (YAML).'),
+    'model': ('', 'Folder of the model bundle; empty = as the parameters say.'),
     'namespace': ('', 'Namespace of the node; one for each sensor.'),
     'autostart': ('true', 'Configure and activate the node.'),
+    'respawn': ('false', 'Start the node again when it has died.'),
+    'bag': ('', 'Recording to play, empty for a live sensor.'),
     'use_sim_time': (PythonExpression(["'", LaunchConfiguration('bag'), "' != ''"]),
                      'Take the time from /clock; true with a bag.'),
-    'bag': ('', 'Recording to play, empty for a live sensor.'),
     'rviz': ('false', 'Show clouds, parts and names in RViz.'),
     'fixed_frame': ('camera_rgb_optical_frame', 'Frame that RViz draws in.'),
     'log_level': ('info', 'debug, info, warn, error or fatal.'),
 }
+SWITCHES = ('autostart', 'respawn', 'use_sim_time', 'rviz')
 
 
 def generate_launch_description():
-    """Describe the node, its way to active, and what may be started beside it."""
-    value = {name: LaunchConfiguration(name) for name in ARGUMENTS}
-    sim_time = {'use_sim_time': value['use_sim_time']}
-    node = LifecycleNode(
-        package='foundry_ros', executable='perception_node', name='foundry_perception',
-        namespace=value['namespace'], output='screen',
-        parameters=[value['params_file'], sim_time],
-        remappings=[('~/input', value['input_topic'])],
-        ros_arguments=['--log-level', ['foundry_perception:=', value['log_level']]])
-    # played when the node listens, and a second later, when both have found each other
-    bag = RegisterEventHandler(
-        OnStateTransition(target_lifecycle_node=node, goal_state='active', handle_once=True,
-                          entities=[ExecuteProcess(cmd=[
-                              'ros2', 'bag', 'play', '--clock', '100', '--delay', '1',
-                              value['bag']])]),
-        condition=UnlessCondition(PythonExpression(["'", value['bag'], "' == ''"])))
-    rviz = Node(package='rviz2', executable='rviz2', condition=IfCondition(value['rviz']),
-                arguments=['-d', PathJoinSubstitution([CONFIG, 'perception.rviz']),
-                           '-f', value['fixed_frame']], parameters=[sim_time])
-    # bag is declared before use_sim_time, whose default looks at it
-    names = sorted(ARGUMENTS, key=lambda name: name != 'bag')
+    """Declare the arguments; what is started depends on their values."""
     return LaunchDescription([
-        *(DeclareLaunchArgument(name, default_value=ARGUMENTS[name][0],
-                                description=ARGUMENTS[name][1]) for name in names),
-        *_autostart(node, IfCondition(value['autostart'])), bag, node, rviz])
+        *(DeclareLaunchArgument(name, default_value=default, description=description)
+          for name, (default, description) in ARGUMENTS.items()),
+        OpaqueFunction(function=_start)])
 
 
-def _autostart(node, condition):
-    """Configure the node when it has started, and activate it when it is configured."""
-    def change(transition):
-        return EmitEvent(event=ChangeState(lifecycle_node_matcher=matches_action(node),
-                                           transition_id=transition))
-    return [
-        RegisterEventHandler(OnProcessStart(
-            target_action=node, on_start=[change(Transition.TRANSITION_CONFIGURE)]),
-            condition=condition),
-        RegisterEventHandler(OnStateTransition(
-            target_lifecycle_node=node, start_state='configuring', goal_state='inactive',
-            handle_once=True,  # later, the transitions are left to whoever makes them
-            entities=[change(Transition.TRANSITION_ACTIVATE)]), condition=condition)]
+def _start(context):
+    """Start the node and what was asked for beside it."""
+    value = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
+    for name in SWITCHES:
+        if value[name].lower() not in ('true', 'false'):
+            raise ValueError(f'{name} is true or false, not {value[name]!r}')
+        value[name] = value[name].lower() == 'true'
+    params = {'use_sim_time': value['use_sim_time']}
+    if value['model']:
+        params['model.path'] = value['model']
+    # a logger's name holds the namespace
+    logger = '.'.join([*value['namespace'].strip('/').split('/'), NODE]).lstrip('.')
+    started = [Node(
+        package='foundry_ros', executable='perception_node', name=NODE,
+        namespace=value['namespace'], output='screen', respawn=value['respawn'],
+        respawn_delay=1.0, arguments=['--autostart'] if value['autostart'] else [],
+        parameters=[value['params_file'], params],
+        remappings=[('~/input', value['input_topic'])],
+        ros_arguments=['--log-level', f'{logger}:={value["log_level"]}'])]
+    if value['bag']:
+        started += _bag(value['bag'], f'{value["namespace"]}/{NODE}/label_info')
+    if value['rviz']:
+        started.append(Node(
+            package='rviz2', executable='rviz2',
+            parameters=[{'use_sim_time': value['use_sim_time']}],
+            arguments=['-d', PathJoinSubstitution([CONFIG, 'perception.rviz']),
+                       '-f', value['fixed_frame']]))
+    return started
+
+
+def _bag(recording, latched):
+    """Play a recording when the node is active: it tells what its labels mean then."""
+    qos = ['--qos-durability', 'transient_local', '--qos-reliability', 'reliable']
+    active = ExecuteProcess(cmd=['ros2', 'topic', 'echo', '--once', *qos, latched,
+                                 'vision_msgs/msg/LabelInfo'])
+    play = ExecuteProcess(cmd=['ros2', 'bag', 'play', '--clock', '100', '--delay', '1', recording])
+    return [active, RegisterEventHandler(OnProcessExit(target_action=active, on_exit=[play]))]

@@ -17,6 +17,7 @@
 from importlib import util
 import os
 from pathlib import Path
+import re
 import shutil
 import signal
 import subprocess
@@ -26,7 +27,9 @@ import threading
 from cloud_messages import shared
 from lifecycle_msgs.srv import GetState
 from mock_bundle import make_bundle
+import psutil
 import pytest
+from rcl_interfaces.srv import GetParameters
 import rclpy
 from ros_bench import cloud_message, PATIENCE_S
 from sensor_msgs.msg import PointCloud2
@@ -101,9 +104,18 @@ class Launched:
         """Tell whether it ended by itself."""
         return self._process.poll() is not None
 
-    def stop(self) -> int:
-        """End it as Ctrl-C does; give the exit code."""
-        if not self.ended():
+    def pid_of_node(self):
+        """Give the process of the node that was started last."""
+        return [int(re.search(r'pid \[(\d+)\]', line)[1]) for line in self.lines
+                if 'process started with pid' in line and 'perception_node' in line][-1]
+
+    def command(self) -> str:
+        """Give the command line of the node."""
+        return ' '.join(psutil.Process(self.pid_of_node()).cmdline())
+
+    def stop(self, by_itself=False) -> int:
+        """End it as Ctrl-C does, or wait for it; give the exit code."""
+        if not by_itself and not self.ended():
             os.killpg(self._process.pid, signal.SIGINT)
         code = self._process.wait(PATIENCE_S)
         self._reader.join(PATIENCE_S)
@@ -177,6 +189,50 @@ def test_without_arguments_it_says_what_it_waits_for(environment, peer, tmp_path
             return [line for line in launched.lines if 'nothing is published' in line]
         wait(peer, warned, launched)
         assert '/camera/depth/points' in warned()[0] and '/other/points' in warned()[0]
+
+
+def test_killed_and_back_at_work(environment, params_file, peer, tmp_path):
+    """With respawn, a node that was killed with -9 comes back active and answers clouds."""
+    clouds = peer.create_publisher(PointCloud2, '/depth', 1)
+    heard = []
+    peer.create_subscription(Detection3DArray, '/foundry_perception/detections', heard.append, 1)
+    with Launched(environment, tmp_path, f'params_file:={params_file}', 'input_topic:=/depth',
+                  'respawn:=true') as launched:
+        def answers(stamp):
+            clouds.publish(cloud_message(table_cloud(stamp=stamp)))
+            return [message for message in heard if message.header.stamp.nanosec == stamp]
+        wait(peer, lambda: answers(1), launched)
+        first = launched.pid_of_node()
+        os.kill(first, signal.SIGKILL)
+        wait(peer, lambda: launched.pid_of_node() != first, launched)
+        wait(peer, lambda: answers(2), launched)
+        assert launched.stop() == 0, ''.join(launched.lines)
+    assert 'exit code -9' in ''.join(launched.lines)
+
+
+def test_arguments_reach_the_node(environment, params_file, peer, tmp_path):
+    """A model goes before that of the parameters, the level of the log counts in a namespace."""
+    model = make_bundle(tmp_path / 'other', manifest={'name': 'other'})
+    with Launched(environment, tmp_path, f'params_file:={params_file}', f'model:={model}',
+                  'namespace:=/left/front', 'log_level:=debug', 'autostart:=false') as launched:
+        state = peer.create_client(GetState, '/left/front/foundry_perception/get_state')
+        wait(peer, state.service_is_ready, launched)
+        assert _label(peer, state) == 'unconfigured'
+        read = peer.create_client(GetParameters,
+                                  '/left/front/foundry_perception/get_parameters')
+        wait(peer, read.service_is_ready, launched)
+        future = read.call_async(GetParameters.Request(names=['model.path', 'model.threads']))
+        wait(peer, future.done, launched)
+        assert future.result().values[0].string_value == str(model)
+        assert future.result().values[1].integer_value == 1
+        assert '--log-level left.front.foundry_perception:=debug' in launched.command()
+
+
+def test_a_switch_is_true_or_false(environment, tmp_path):
+    """Anything else is told in one line."""
+    with Launched(environment, tmp_path, 'respawn:=perhaps') as launched:
+        assert launched.stop(by_itself=True) != 0
+    assert "respawn is true or false, not 'perhaps'" in ''.join(launched.lines)
 
 
 def test_a_recording_is_played_to_the_node(environment, params_file, peer, tmp_path):

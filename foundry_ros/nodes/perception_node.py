@@ -25,6 +25,7 @@ from foundry_ros.nodes.cloud_input import CloudInput, SAY_AGAIN_S
 from foundry_ros.nodes.diagnostics import Diagnostics, Record
 from foundry_ros.nodes.frames import FrameError, Frames, in_frame
 from foundry_ros.nodes.latest import LatestWorker
+from foundry_ros.nodes.lifecycle import refuse_impossible
 from foundry_ros.nodes.logs import forward_logs
 from foundry_ros.nodes.messages import fill, outgoing, qos
 from foundry_ros.nodes.parameters import Parameters
@@ -62,6 +63,7 @@ class PerceptionNode(Node):
         self._settings = Parameters(self, self._apply)
         self._apply(self._settings.values)
         self._service = self.create_service(SetBool, '~/enable', self._on_enable)
+        refuse_impossible(self)
         self._diagnostics = Diagnostics(self, self._record, self._doing, lambda: self._pipeline)
         forward_logs(self.get_logger())
 

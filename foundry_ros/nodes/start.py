@@ -14,13 +14,16 @@
 
 """The executable ``perception_node``."""
 
+import argparse
 import signal
 import sys
 from typing import List, Optional
 
 import rclpy
 from rclpy.executors import ExternalShutdownException
+from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.logging import get_logger
+from rclpy.utilities import remove_ros_args
 
 PIP = 'PIP_BREAK_SYSTEM_PACKAGES=1 {python} -m pip install scipy onnxruntime PyYAML psutil {numpy}'
 
@@ -31,10 +34,13 @@ def main(args: Optional[List[str]] = None) -> int:
 
     :return: 0, or 1 after a mistake that was told in one line.
     """
+    autostart = _options(args).autostart
     rclpy.init(args=args)
     node = None
     try:
         node = _node()
+        if autostart and node.trigger_configure() == TransitionCallbackReturn.SUCCESS:
+            node.trigger_activate()
         rclpy.spin(node)
     except (KeyboardInterrupt, ExternalShutdownException):
         return 0
@@ -54,6 +60,14 @@ def main(args: Optional[List[str]] = None) -> int:
             node.destroy_node()
         rclpy.try_shutdown()
     return 0
+
+
+def _options(args) -> argparse.Namespace:
+    """Read what is not for ROS."""
+    parser = argparse.ArgumentParser('perception_node', description='Name objects in clouds.')
+    parser.add_argument('--autostart', action='store_true', help='configure and activate by '
+                        'itself; without, the transitions are left to a lifecycle manager')
+    return parser.parse_args(remove_ros_args(args)[1:])
 
 
 def _node():
