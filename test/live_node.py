@@ -26,6 +26,7 @@ from builtin_interfaces.msg import Time
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 import psutil
+from rcl_interfaces.srv import SetParameters
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
@@ -49,23 +50,22 @@ Usage.__doc__ = 'What a process holds: resident memory, open files and sockets, 
 class LiveNode:
     """``python -m foundry_ros.nodes.start``, with its log in a file; a context manager."""
 
-    def __init__(self, folder, *arguments, variables=None, **params):
+    def __init__(self, folder, runs_in=None, **params):
         """
         Start it.
 
-        :param folder: where it runs and logs.
-        :param arguments: put before its command: another command that starts it.
-        :param variables: of its environment, to change.
+        :param folder: where what it prints is kept.
+        :param runs_in: where it runs and ROS logs, None = there, too.
         :param params: parameters, dots written as two underscores.
         """
-        self.folder = Path(folder)
+        self._out = Path(folder) / 'node.out'
+        self.runs_in = Path(runs_in or folder)
         given = [word for name, value in params.items()
                  for word in ('-p', f'{name.replace("__", ".")}:={value}')]
-        self._command = [*arguments, sys.executable, '-m', 'foundry_ros.nodes.start',
-                         '--ros-args', *given]
+        self._command = [sys.executable, '-m', 'foundry_ros.nodes.start', '--ros-args', *given]
         self._variables = {
             **os.environ, 'PYTHONPATH': f'{ROOT}{os.pathsep}{os.environ["PYTHONPATH"]}',
-            'PYTHONUNBUFFERED': '1', 'ROS_LOG_DIR': str(self.folder), **(variables or {})}
+            'PYTHONUNBUFFERED': '1', 'ROS_LOG_DIR': str(self.runs_in)}
         self.start()
 
     def __enter__(self):
@@ -80,8 +80,8 @@ class LiveNode:
 
     def start(self):
         """Start it, or start it again."""
-        with open(self.folder / 'node.out', 'ab') as out:
-            self._process = subprocess.Popen(self._command, cwd=self.folder, stdout=out,
+        with open(self._out, 'ab') as out:
+            self._process = subprocess.Popen(self._command, cwd=self.runs_in, stdout=out,
                                              stderr=out, env=self._variables)
         self._watched = psutil.Process(self._process.pid)
 
@@ -102,7 +102,7 @@ class LiveNode:
 
     def said(self) -> str:
         """Give all that it has printed."""
-        return (self.folder / 'node.out').read_text(errors='replace')
+        return self._out.read_text(errors='replace')
 
     def usage(self) -> Usage:
         """Tell what it holds now."""
@@ -157,9 +157,13 @@ class Peer:
         finally:
             self.node.destroy_client(client)
 
-    def state(self) -> str:
-        """Give the state that the node is in."""
-        return self.call(GetState, 'get_state').current_state.label
+    def fresh(self) -> bool:
+        """Tell whether the node answers that it is not configured yet."""
+        try:
+            state = self.call(GetState, 'get_state', 2)
+        except AssertionError:  # not there yet, or the request went to one that died
+            return False
+        return state.current_state.label == 'unconfigured'
 
     def change(self, transition: str) -> bool:
         """Ask for a transition, such as ``configure``; tell whether it was made."""
@@ -168,6 +172,7 @@ class Peer:
 
     def bring_up(self):
         """Configure and activate the node, and find its topics."""
+        self.wait(self.fresh, 'a node that is not configured')
         assert self.change('configure') and self.change('activate')
         self.wait(self.connected, 'discovery')
 
@@ -215,7 +220,6 @@ class Peer:
 
     def set(self, **changes):  # noqa: A003 as in ros2 param set
         """Set parameters of the node; give the results."""
-        from rcl_interfaces.srv import SetParameters
         return self.call(SetParameters, 'set_parameters', parameters=[
             Parameter(name.replace('__', '.'), value=value).to_parameter_msg()
             for name, value in changes.items()]).results
