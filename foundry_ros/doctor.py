@@ -27,6 +27,10 @@ EXTRAS = {'rosbags': 'recordings (replay, simulate)', 'Pillow': 'pictures (repla
           'tqdm': 'progress bars (replay)', 'open3d': 'further formats and viewing',
           'nvidia-ml-py': 'load of an NVIDIA GPU'}
 ROS_PACKAGES = ('rclpy', 'sensor_msgs_py', 'vision_msgs', 'diagnostic_updater', 'tf2_ros')
+NO_SOURCE = {'GPU load': 'no file of a Jetson, no NVML; the budget follows CPU and time alone',
+             'temperature': 'no sensor can be read',
+             'throttling': 'nothing says whether heat slows this machine down'}
+CLOUDS_A_SECOND = 30
 MB = 1e6
 
 
@@ -97,18 +101,38 @@ def _ros():
 
 
 def _sensors():
-    """Report what tells the load of this machine."""
+    """Report what tells the load of this machine, where it is read from, and what that costs."""
     from foundry_ros.load import LoadMonitor
     print('load')
     monitor = LoadMonitor(interval=0.1)
     monitor.read()
     time.sleep(0.5)
     load = monitor.read()
-    _line('CPU', f'{100 * load.cpu:.0f} % busy' if load.cpu is not None else 'unknown')
-    _line('GPU', f'{100 * load.gpu:.0f} % busy' if load.gpu is not None else
-          'unknown (no Jetson file, no NVML): the budget follows the CPU and the time alone')
-    _line('temperature', f'{load.temperature:.0f} °C' if load.temperature is not None else
-          'unknown: no sensor can be read')
+    values = {'CPU load': load.cpu is not None and f'{100 * load.cpu:.0f} % busy',
+              'GPU load': load.gpu is not None and f'{100 * load.gpu:.0f} % busy',
+              'temperature': load.temperature is not None and f'{load.temperature:.0f} °C',
+              'throttling': 'yes' if load.throttled else 'no'}
+    for name, where in monitor.sources.items():
+        _line(name, f'{values[name] or "unknown now":12}{where}' if where else
+              f'no source: {NO_SOURCE[name]}')
+    reading, share = _reading_cost()
+    _line('cost', f'{1e6 * reading:.0f} us of processor time a reading, {100 * share:.3f} % of a '
+          f'core when asked {CLOUDS_A_SECOND} times a second')
+
+
+def _reading_cost():
+    """Measure a reading in processor seconds, and all of them as a share of a core."""
+    from foundry_ros.load import LoadMonitor
+    now = [0.0]
+    monitor, simulated, readings = LoadMonitor(clock=lambda: now[0]), 60, 0
+    start, last = time.process_time(), None
+    for i in range(simulated * CLOUDS_A_SECOND):
+        now[0] = i / CLOUDS_A_SECOND
+        load = monitor.read()
+        readings += load is not last
+        last = load
+    seconds = time.process_time() - start
+    return seconds / readings, seconds / simulated
 
 
 def _bundles() -> bool:

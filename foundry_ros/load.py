@@ -15,25 +15,27 @@
 
 from collections import deque
 from dataclasses import dataclass
-import glob
 import time
-from typing import Callable, Optional, Tuple
+from typing import Callable, Dict, Optional
 
-import psutil
+from foundry_ros import heat
+from foundry_ros.cores import Processors
+from foundry_ros.sysfs import find, read_int, Source
 
 # Jetson boards tell the load of their GPU per mille; NVML does not know it there.
-GPU_FILES = ('/sys/devices/platform/gpu.0/load', '/sys/devices/gpu.*/load',
-             '/sys/devices/platform/*.gpu/load')
+GPU_FILES = ('sys/devices/platform/gpu.0/load', 'sys/devices/gpu.*/load',
+             'sys/devices/platform/*.gpu/load')
 
 
 @dataclass(frozen=True)
 class Load:
     """
-    Shares of the machine in use, 0 to 1, over the last window; None where nothing tells.
+    Shares in use of what this process may use, 0 to 1, over the last window.
 
-    ``cpu`` of all cores together, ``own`` the part of it that this process uses, ``gpu``,
-    ``temperature`` of the hottest sensor in degrees Celsius, and ``throttled``: whether the board
-    slows itself down because of heat (false where it does not tell).
+    None where nothing tells. ``cpu`` of all cores together, ``own`` the part of it that this
+    process uses, ``gpu``, ``temperature`` of the hottest sensor in degrees Celsius, and
+    ``throttled``: whether the board slows itself down because of heat (false where it does not
+    tell).
     """
 
     cpu: Optional[float] = None
@@ -47,28 +49,31 @@ class LoadMonitor:
     """
     Reads the load of this machine, at most twice a second however often it is asked.
 
-    ``missing`` names the sources that this machine does not have.
+    ``sources`` says what each value is read from, or None; ``missing`` names those without one.
     """
 
-    def __init__(self, window: float = 2.0, interval: float = 0.5,
-                 gpu_files: Tuple[str, ...] = GPU_FILES,
+    def __init__(self, window: float = 2.0, interval: float = 0.5, root: str = '/',
                  clock: Callable[[], float] = time.monotonic):
         """
-        Look for sources.
+        Look for sources; each of them is found once.
 
         :param window: seconds that a share is averaged over.
         :param interval: seconds between two readings.
-        :param gpu_files: patterns of files that tell the load of the GPU per mille.
+        :param root: folder in which ``proc`` and ``sys`` are.
         :param clock: seconds, never going back.
         """
         self._clock, self._interval = clock, interval
-        self._process = psutil.Process()
-        self._cores = psutil.cpu_count() or 1
         self._samples = deque(maxlen=max(2, round(window / interval) + 1))
-        self._gpu = _jetson(gpu_files) or _nvml()
+        self._processors = Processors(root)
+        self._gpu = _jetson(root) or _nvml()
+        self._temperature = heat.temperature(root, clock)
+        self._throttling = heat.throttling(root, clock)
         self._load, self._read_at = Load(), None
-        sources = {'GPU load': self._gpu, 'temperature': _temperature()}
-        self.missing = tuple(name for name, source in sources.items() if source is None)
+        optional = {'GPU load': self._gpu, 'temperature': self._temperature,
+                    'throttling': self._throttling}
+        self.sources: Dict[str, Optional[str]] = {'CPU load': self._processors.where}
+        self.sources.update((name, source and source.where) for name, source in optional.items())
+        self.missing = tuple(name for name, where in self.sources.items() if where is None)
 
     def read(self) -> Load:
         """Give the load over the last window; the CPU is None until there are two readings."""
@@ -80,39 +85,26 @@ class LoadMonitor:
 
     def _measure(self, now):
         """Take a sample and compare it with the oldest one in the window."""
-        times, own = psutil.cpu_times(), self._process.cpu_times()
-        idle = times.idle + getattr(times, 'iowait', 0.0)
-        # guest time is part of user time already
-        total = sum(times) - getattr(times, 'guest', 0.0) - getattr(times, 'guest_nice', 0.0)
-        self._samples.append((now, total, total - idle, own.user + own.system))
-        cpu = share = None
-        first = self._samples[0]
-        if now > first[0] and total > first[1]:
-            cpu = min(max((self._samples[-1][2] - first[2]) / (total - first[1]), 0.0), 1.0)
-            used = self._samples[-1][3] - first[3]
-            share = min(max(used / ((now - first[0]) * self._cores), 0.0), cpu)
-        return Load(cpu, share, self._gpu() if self._gpu else None, _temperature())
+        self._samples.append(self._processors.sample(now))
+        cpu, own = self._processors.shares(self._samples[0], self._samples[-1])
+        return Load(cpu, own, *(source.read() if source else None
+                                for source in (self._gpu, self._temperature)),
+                    bool(self._throttling and self._throttling.read()))
 
 
-def _jetson(patterns):
-    """Find a readable file that tells the GPU's load per mille; give its reader or None."""
-    for pattern in patterns:
-        for path in sorted(glob.glob(pattern)):
-            if _per_mille(path) is not None:
-                return lambda: _per_mille(path)
+def _jetson(root) -> Optional[Source]:
+    """Find a readable file that tells the GPU's load per mille."""
+    for path in find(root, GPU_FILES):
+        if read_int(path) is not None:
+            def read():
+                value = read_int(path)
+                return None if value is None else min(max(value / 1000, 0.0), 1.0)
+            return Source(read, path)
     return None
 
 
-def _per_mille(path):
-    try:
-        with open(path, encoding='ascii') as stream:
-            return min(max(int(stream.read()) / 1000, 0.0), 1.0)
-    except (OSError, ValueError):
-        return None
-
-
-def _nvml():
-    """Give a reader of the first GPU's utilisation by NVML, or None."""
+def _nvml() -> Optional[Source]:
+    """Find the first GPU's utilisation by NVML."""
     try:
         import pynvml
         pynvml.nvmlInit()
@@ -126,15 +118,4 @@ def _nvml():
             return pynvml.nvmlDeviceGetUtilizationRates(device).gpu / 100
         except pynvml.NVMLError:
             return None
-    return read
-
-
-def _temperature():
-    """Give the hottest sensor's temperature in degrees Celsius, or None."""
-    try:
-        sensors = psutil.sensors_temperatures()
-    except (AttributeError, OSError):
-        return None
-    values = [item.current for group in sensors.values() for item in group
-              if item.current is not None and -40 < item.current < 150]
-    return max(values, default=None)
+    return Source(read, 'NVML')

@@ -15,12 +15,12 @@
 
 from dataclasses import dataclass
 import logging
-import os
 import time
 from typing import Dict, List, Sequence, Tuple
 import warnings
 
 from foundry_ros.bundle import Bundle, BundleError, default_bundle, load_bundle
+from foundry_ros.cores import usable_cores
 from foundry_ros.tokens import GROUPS, NEIGHBOURS
 import numpy as np
 import onnxruntime
@@ -28,6 +28,14 @@ import onnxruntime
 __all__ = ['Bundle', 'BundleError', 'Prediction', 'Student', 'default_bundle', 'load_bundle']
 
 MAX_THREADS = 4
+# What threads without work may do: sleep; spin, ready for more, also long after a run; or spin only
+# while a run is under way. PROVISIONAL
+WAITING = {
+    'sleeping': {'session.intra_op.allow_spinning': '0'},
+    'spinning': {'session.intra_op.allow_spinning': '1'},
+    'spinning in a run': {'session.intra_op.allow_spinning': '1',
+                          'session.force_spinning_stop': '1'},
+}
 _INPUTS = {'groups': ('tensor(float)', (None, GROUPS, NEIGHBOURS, 3)),
            'centers': ('tensor(float)', (None, GROUPS, 3)),
            'token_budget': ('tensor(int64)', ())}
@@ -58,21 +66,22 @@ class Student:
     """
 
     def __init__(self, bundle: Bundle, providers: Sequence[str] = ('CPUExecutionProvider',),
-                 threads: int = 0, max_batch: int = 32):
+                 threads: int = 0, max_batch: int = 32, waiting: str = 'spinning in a run'):
         """
         Load the model and try it once.
 
         :param providers: execution providers of onnxruntime, preferred first.
-        :param threads: 0 = as many as there are cores, at most 4.
+        :param threads: 0 = as many as this process may use cores, at most 4.
         :param max_batch: objects that go through at once.
+        :param waiting: what threads do meanwhile, one of :data:`WAITING`.
         :raises BundleError: the model does not load, does not match the manifest, or none of
             the providers asked for can be used.
         """
         self.bundle = bundle
         self.max_batch = max_batch
-        self.threads = threads or min(_cores(), MAX_THREADS)
+        self.threads = threads or min(max(int(usable_cores()), 1), MAX_THREADS)
         self.providers_asked = tuple(providers)
-        self._session = _session(bundle, _offered(providers), self.threads)
+        self._session = _session(bundle, _offered(providers), self.threads, WAITING[waiting])
         self.providers = tuple(self._session.get_providers())
         self._check_providers()
         try:
@@ -171,13 +180,13 @@ class Student:
                            'bundle again')
 
 
-def _session(bundle, providers, threads):
+def _session(bundle, providers, threads, entries):
     """Open the model from the bytes that were checked."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    # Threads that spin while they wait look like load, and take the cores from whoever has work.
-    options.add_session_config_entry('session.intra_op.allow_spinning', '0')
+    for key, value in entries.items():
+        options.add_session_config_entry(key, value)
     options.log_severity_level = 3
     try:
         with warnings.catch_warnings():
@@ -205,13 +214,6 @@ def _no_provider(asked):
     offered = ', '.join(onnxruntime.get_available_providers())
     return (f'execution provider {", ".join(asked) or "(none)"} cannot be used; this onnxruntime '
             f'offers {offered}: change model.providers or install onnxruntime-gpu')
-
-
-def _cores():
-    """Count the cores that this process may use."""
-    if hasattr(os, 'sched_getaffinity'):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _blank(batch):

@@ -25,6 +25,7 @@ from scipy.optimize import linear_sum_assignment
 
 # The edges of a box change with the view; an object of another size is another object.
 LARGEST_SIZE_RATIO = 2.0
+LEAST_WEIGHT = 1e-6
 _FAR = 1e6
 
 
@@ -45,20 +46,25 @@ class Track:
     looks: int = 0
     looked_at: float = -np.inf
     scores: Optional[np.ndarray] = None
+    _weight: float = 0.0
     _id: str = ''
 
     def learn(self, look: Look, now: float, smoothing: float):
         """
         Take in what the student says now.
 
-        The scores are the mean over the looks until the past has the weight that it may have.
+        The scores are the mean over the looks until the past has the weight that it may have. A
+        look counts with the square of its best score: from some sides a thing tells little.
 
         :param now: seconds, by the stamps of the clouds.
         :param smoothing: ``tracks.smoothing``.
         """
-        past = min(smoothing, self.looks / (self.looks + 1))
+        weight = float(look.scores.max()) ** 2 + LEAST_WEIGHT
+        known = min(self.looks, smoothing / (1 - smoothing))
+        past = known * self._weight
         self.scores = (look.scores if self.scores is None
-                       else past * self.scores + (1 - past) * look.scores)
+                       else (past * self.scores + weight * look.scores) / (past + weight))
+        self._weight = (past + weight) / (known + 1)
         self.look, self.looked_at = look, now
         self.looks += 1
 

@@ -82,7 +82,7 @@ def _start(context):
 def _bag(recording, latched):
     """Play a recording when the node is active: it tells what its labels mean then."""
     qos = ['--qos-durability', 'transient_local', '--qos-reliability', 'reliable']
-    active = ExecuteProcess(cmd=['ros2', 'topic', 'echo', '--once', *qos, latched,
+    active = ExecuteProcess(cmd=['ros2', 'topic', 'echo', '--no-daemon', '--once', *qos, latched,
                                  'vision_msgs/msg/LabelInfo'])
     play = ExecuteProcess(cmd=['ros2', 'bag', 'play', '--clock', '100', '--delay', '1', recording])
     return [active, RegisterEventHandler(OnProcessExit(target_action=active, on_exit=[play]))]

@@ -37,7 +37,8 @@ from table_scene import BOXES, table_cloud
 from vision_msgs.msg import Detection3DArray
 import yaml
 
-ROOT = Path(__file__).resolve().parent.parent
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
 LAUNCH = ['ros2', 'launch', 'foundry_ros', 'perception.launch.py']
 
 
@@ -246,6 +247,17 @@ def test_a_recording_is_played_to_the_node(environment, params_file, peer, tmp_p
                   'input_topic:=/camera/depth_registered/points') as launched:
         wait(peer, lambda: heard, launched)
         assert heard[0].header.frame_id == 'camera_rgb_optical_frame' and heard[0].detections
+
+
+def test_its_life_by_launch_testing(environment, tmp_path):
+    """Every state, clouds, parameters taken and refused, a clean end: see launch_life.py."""
+    if shutil.which('ros2') is None or util.find_spec('launch_testing') is None:
+        pytest.skip('this ROS 2 has no ros2 command or no launch_testing')
+    done = subprocess.run(
+        [sys.executable, '-m', 'launch_testing.launch_test', HERE / 'launch_life.py'],
+        cwd=tmp_path, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        env={**environment, 'PYTHONPATH': f'{environment["PYTHONPATH"]}{os.pathsep}{HERE}'})
+    assert done.returncode == 0, done.stdout
 
 
 def _label(peer, client):

@@ -15,8 +15,8 @@
 
 from types import SimpleNamespace
 
-from foundry_ros import load as load_module
-from foundry_ros.load import LoadMonitor
+from foundry_ros import cores, load as load_module
+from foundry_ros.load import Load, LoadMonitor
 import pytest
 
 
@@ -44,28 +44,30 @@ def machine(monkeypatch):
     """Put a machine in the place of this one."""
     machine = Machine()
     fake = SimpleNamespace(cpu_times=machine.cpu_times, Process=machine.process,
-                           cpu_count=lambda: 2, sensors_temperatures=dict)
-    monkeypatch.setattr(load_module, 'psutil', fake)
+                           cpu_count=lambda: 2)
+    monkeypatch.setattr(cores, 'psutil', fake)
+    monkeypatch.setattr(cores, '_affinity', lambda: None)
     monkeypatch.setattr(load_module, '_nvml', lambda: None)
     return machine
 
 
-def monitor(machine, **options):
-    """Give a monitor of the machine."""
-    return LoadMonitor(clock=lambda: machine.now, **{'gpu_files': (), **options})
+@pytest.fixture
+def monitor(machine, tmp_path):
+    """Give what makes monitors of the machine."""
+    return lambda **options: LoadMonitor(clock=lambda: machine.now, root=str(tmp_path), **options)
 
 
-def test_shares_of_the_window(machine):
+def test_shares_of_the_window(machine, monitor):
     """Of two cores one is busy, half of that with our own work."""
-    load = monitor(machine)
+    load = monitor()
     assert load.read().cpu is None
     machine.now, machine.busy, machine.own = 1.0, 1.0, 0.5
     assert (load.read().cpu, load.read().own) == (0.5, 0.25)
 
 
-def test_the_past_leaves_the_window(machine):
+def test_the_past_leaves_the_window(machine, monitor):
     """What was long ago does not count."""
-    load = monitor(machine, window=2.0, interval=0.5)
+    load = monitor(window=2.0, interval=0.5)
     for step in range(1, 41):
         machine.now = step / 2
         if step <= 20:
@@ -76,32 +78,49 @@ def test_the_past_leaves_the_window(machine):
     assert value.cpu == pytest.approx(0.0)
 
 
-def test_asking_often_reads_seldom(machine):
+def test_asking_often_reads_seldom(machine, monitor):
     """A hundred questions within the interval are one reading."""
-    load = monitor(machine)
+    load = monitor()
     for _ in range(100):
         load.read()
     assert machine.reads == 1
 
 
-def test_absent_sources_are_named(machine):
+def test_absent_sources_are_named(monitor):
     """No GPU and no sensor: None, and named once for whoever tells the user."""
-    load = monitor(machine)
-    assert load.missing == ('GPU load', 'temperature')
-    assert load.read().gpu is None and load.read().temperature is None
+    load = monitor()
+    assert load.missing == ('GPU load', 'temperature', 'throttling')
+    assert load.read() == Load()
 
 
-def test_gpu_of_a_jetson(machine, tmp_path):
+def test_gpu_of_a_jetson(machine, monitor, tmp_path):
     """The file tells per mille; if it goes away later the load is unknown, not an error."""
-    file = tmp_path / 'gpu.0' / 'load'
-    file.parent.mkdir()
+    file = tmp_path / 'sys/devices/platform/gpu.0/load'
+    file.parent.mkdir(parents=True)
     file.write_text('437\n')
-    load = monitor(machine, gpu_files=(str(tmp_path / 'gpu.*' / 'load'),))
+    load = monitor()
     assert load.read().gpu == pytest.approx(0.437)
-    assert 'GPU load' not in load.missing
+    assert load.sources['GPU load'] == str(file) and 'GPU load' not in load.missing
     file.unlink()
     machine.now = 1.0
     assert load.read().gpu is None
+
+
+def test_heat(machine, monitor, tmp_path):
+    """A hot board that slows its processor down says so, with where it is read from."""
+    files = {'thermal_zone0/temp': '91500', 'cooling_device0/type': 'cpufreq-cpu0',
+             'cooling_device0/cur_state': '2'}
+    for name, text in files.items():
+        file = tmp_path / 'sys/class/thermal' / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text + '\n')
+    load = monitor()
+    assert load.read() == Load(temperature=91.5, throttled=True)
+    assert load.missing == ('GPU load',)
+    assert load.sources['throttling'] == str(file)
+    file.write_text('0\n')
+    machine.now = 1.0
+    assert load.read().throttled is False
 
 
 def test_this_machine():

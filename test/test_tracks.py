@@ -121,6 +121,16 @@ def test_scores_are_the_mean_until_the_past_weighs_enough():
     np.testing.assert_allclose(learned(0.0, 1.0, 0.0), 0.0)
 
 
+def test_sure_looks_count_more():
+    """A look at 0.9 weighs nine times as much as one at 0.3."""
+    track = Track(np.zeros(3), np.ones(3))
+    for scores in ([0.9, 0.0, 0.1], [0.1, 0.3, 0.3]):
+        track.learn(Look(None, None, None, None, np.array(scores)), 0.0, 0.9)
+    np.testing.assert_allclose(track.scores, [0.82, 0.03, 0.12], atol=1e-4)
+    track.learn(Look(None, None, None, None, np.zeros(3)), 0.0, 0.9)  # nothing said: no weight
+    np.testing.assert_allclose(track.scores, [0.82, 0.03, 0.12], atol=1e-4)
+
+
 def test_tracks_are_forgotten_for_good():
     """A thousand things that pass by leave nothing behind."""
     tracker = Tracker()
