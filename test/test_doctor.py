@@ -47,6 +47,10 @@ def test_a_fit_machine(capsys):
     total = float(re.search(r'all of it +([\d.]+)', text)[1])
     assert total >= sum(float(row[2]) for row in rows.values()) - 0.5
     assert int(re.search(r'memory +(\d+) MB resident', text)[1]) > 20
+    assert re.search(r'^  CPU load .*psutil: \d+ of \d+ cores', text, re.M)
+    for name in ('GPU load', 'temperature', 'throttling'):
+        assert re.search(rf'^  {name} +\S', text, re.M)
+    assert re.search(r'cost +\d+ us .* a reading, [\d.]+ % of a core when asked 30 times', text)
     assert 'CPUExecutionProvider' in text and 'ms an object by tokens' in text
 
 
