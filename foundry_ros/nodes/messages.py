@@ -14,6 +14,7 @@
 
 """Plain content of :mod:`foundry_ros.results` as ROS messages."""
 
+from functools import lru_cache
 from typing import Any, Dict, Optional
 
 from builtin_interfaces.msg import Duration
@@ -21,7 +22,6 @@ from foundry_ros import results
 from foundry_ros.pipeline import Frame
 import numpy as np
 from rclpy.qos import DurabilityPolicy, QoSProfile
-from rosidl_runtime_py import set_message_fields
 from rosidl_runtime_py.utilities import get_message
 
 SHORTEST_LIFETIME_MS = 1000.0
@@ -35,9 +35,28 @@ def fill(kind: str, content: Dict[str, Any]) -> Any:
     :param kind: such as ``'std_msgs/msg/UInt16'``.
     :param content: its fields; it is used up.
     """
-    message = get_message(kind)()
-    set_message_fields(message, content)
+    return _assign(get_message(kind)(), content)
+
+
+def _assign(message, content):
+    """Set fields, nested ones too; several times as fast as rosidl_runtime_py's."""
+    for name, value in content.items():
+        if isinstance(value, dict):
+            _assign(getattr(message, name), value)
+        elif isinstance(value, list) and value and isinstance(value[0], dict):
+            kind = _element(type(message), name)
+            setattr(message, name, [_assign(kind(), item) for item in value])
+        else:
+            setattr(message, name, value)
     return message
+
+
+@lru_cache(maxsize=None)
+def _element(kind, field):
+    """Give the message class of a sequence's elements."""
+    names = list(kind.get_fields_and_field_types())
+    element = kind.SLOT_TYPES[names.index(field)].value_type
+    return get_message('/'.join((*element.namespaces, element.name)))
 
 
 def qos(topic: str) -> QoSProfile:
