@@ -43,12 +43,11 @@ class Look:
     """
     What the student makes of an object.
 
-    ``shape`` (n, 3) float32 its points as the student gets them, ``centers`` (64, 3) of its
-    groups, ``part_logits`` (64, parts), ``scores`` (classes,), ``track`` that it belongs to.
+    ``centers`` (64, 3) of its groups, in the unit sphere, ``part_logits`` (64, parts),
+    ``scores`` (classes,), ``track`` that it belongs to.
     """
 
     crop: ObjectCrop
-    shape: np.ndarray
     centers: np.ndarray
     part_logits: np.ndarray
     scores: np.ndarray

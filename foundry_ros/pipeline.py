@@ -27,7 +27,7 @@ from foundry_ros.crop import columns, left_out, region, up_vector
 from foundry_ros.latency import Work
 from foundry_ros.load import Load, LoadMonitor
 from foundry_ros.merge import joinable, joined, Look
-from foundry_ros.names import best, class_scores, name_parts, NO_PART, UNKNOWN
+from foundry_ros.names import best, class_scores, name_parts, NO_PART, part_ids, UNKNOWN
 from foundry_ros.objects import find_objects, Scene
 from foundry_ros.refresh import due
 from foundry_ros.student import Student
@@ -131,7 +131,7 @@ class Pipeline:
         sight = _Sight(xyz, cloud.stamp / 1e9, self._gap(cloud.stamp), pose, thinned.params,
                        coarsest, lap)
         looks, names, plan, seen = self._name(scene.objects, sight)
-        detections = tuple(self._detection(*each, params) for each in zip(names, looks))
+        detections = tuple(self._detection(*each, xyz, params) for each in zip(names, looks))
         latency = lap.total()
         controller.observe(Work(plan.tokens, seen, len(looks), step), latency)
         scene = replace(scene, objects=tuple(look.crop for look in looks))
@@ -176,18 +176,16 @@ class Pipeline:
 
     def _look(self, crops, tracks, wanted, budget, sight):
         """Show objects to the student where that is wanted; the others are as they were."""
-        shapes = [normalise(sight.xyz.T.take(crop.indices, axis=1).T, crop.up)[0]
-                  for crop in crops]
-        tokens = tokenise([shapes[i] for i in wanted])
+        shapes = [_shape(sight.xyz, crops[i]) for i in wanted]
+        tokens = tokenise(shapes)
         sight.lap('tokens')
         prediction = self.student(tokens.groups, tokens.centers, budget)
         scores = self._scores(prediction, [crops[i] for i in wanted], sight.params)
         for k, i in enumerate(wanted):
-            tracks[i].learn(Look(crops[i], shapes[i], tokens.centers[k],
-                                 prediction.part_logits[k], scores[k]),
-                            sight.now, sight.params.tracks.smoothing)
+            tracks[i].learn(Look(crops[i], tokens.centers[k], prediction.part_logits[k],
+                                 scores[k]), sight.now, sight.params.tracks.smoothing)
         sight.lap('student')
-        return [self._remembered(*each) for each in zip(crops, shapes, tracks)]
+        return [self._remembered(*each) for each in zip(crops, tracks)]
 
     def _scores(self, prediction, crops, params):
         """Score the classes of objects; those of too few points have no name."""
@@ -197,27 +195,37 @@ class Pipeline:
         least = by_mode(params.model, params.objects.mode).min_points
         return scores * np.array([len(crop.indices) >= least for crop in crops]).reshape(-1, 1)
 
-    def _remembered(self, crop, shape, track):
+    def _remembered(self, crop, track):
         """Give what is known of an object as it is seen now; nothing before the first look."""
         if track.look is None:
             bundle = self.student.bundle
-            return Look(crop, shape, np.zeros((1, 3), np.float32),
+            return Look(crop, np.zeros((1, 3), np.float32),
                         np.full((1, len(bundle.parts)), np.nan, np.float32),
                         np.zeros(len(bundle.classes)), track)
-        return Look(crop, shape, track.look.centers, track.look.part_logits, track.scores, track)
+        return Look(crop, track.look.centers, track.look.part_logits, track.scores, track)
 
-    def _detection(self, name, look, params):
+    def _detection(self, name, look, xyz, params):
         """Name an object and its parts."""
         crop, bundle = look.crop, self.student.bundle
         label, score, alternatives = best(look.scores, bundle.classes,
                                           params.model.score_threshold,
                                           params.output.alternatives)
-        wanted = label if params.output.parts else UNKNOWN
-        parts, part_scores = name_parts(wanted, look.part_logits, look.centers, look.shape,
-                                        bundle)
+        parts, part_scores = self._parts(label if params.output.parts else UNKNOWN, look, xyz)
         names = {int(i): bundle.parts[i] for i in np.unique(parts) if i != NO_PART}
         return Detection(name, label, score, alternatives, crop.box, crop.indices, parts,
                          part_scores, names)
+
+    def _parts(self, label, look, xyz):
+        """Give the points of an object their parts."""
+        bundle, count = self.student.bundle, len(look.crop.indices)
+        if not part_ids(label, bundle):
+            return np.full(count, NO_PART, np.int32), np.zeros(count, np.float32)
+        return name_parts(label, look.part_logits, look.centers, _shape(xyz, look.crop), bundle)
+
+
+def _shape(xyz, crop):
+    """Give the points of an object as the student gets them."""
+    return normalise(xyz.T.take(crop.indices, axis=1).T, crop.up)[0]
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ def scene(*places, scores):
 def seen(indices, points, score):
     """Look at an object whose best class has a score."""
     crop = ObjectCrop(indices, upright_box(points, upright_axes(UP)), UP)
-    return Look(crop, points, points[:64], np.zeros((64, 2)), np.array([score, 0.01]))
+    return Look(crop, points[:64], np.zeros((64, 2)), np.array([score, 0.01]))
 
 
 def pieces(places, scores, **changes):

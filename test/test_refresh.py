@@ -36,7 +36,7 @@ def track(looked_at, looks=SETTLED, seen=None):
     """Give what is remembered of an object."""
     known = Track(np.zeros(3), np.ones(3))
     known.looks, known.looked_at = looks, looked_at
-    known.look = Look(seen or crop(), None, None, None, None) if looks else None
+    known.look = Look(seen or crop(), None, None, None) if looks else None
     return known
 
 

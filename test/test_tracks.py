@@ -105,7 +105,7 @@ def learned(smoothing, *values):
     """Give the first score after looks that gave these."""
     track = Track(np.zeros(3), np.ones(3))
     for now, value in enumerate(values):
-        look = Look(None, None, None, None, np.array([value, 1 - value]))
+        look = Look(None, None, None, np.array([value, 1 - value]))
         track.learn(look, float(now), smoothing)
     assert (track.looks, track.looked_at, track.look) == (len(values), now, look)
     np.testing.assert_allclose(track.scores.sum(), 1)
@@ -125,9 +125,9 @@ def test_sure_looks_count_more():
     """A look at 0.9 weighs nine times as much as one at 0.3."""
     track = Track(np.zeros(3), np.ones(3))
     for scores in ([0.9, 0.0, 0.1], [0.1, 0.3, 0.3]):
-        track.learn(Look(None, None, None, None, np.array(scores)), 0.0, 0.9)
+        track.learn(Look(None, None, None, np.array(scores)), 0.0, 0.9)
     np.testing.assert_allclose(track.scores, [0.82, 0.03, 0.12], atol=1e-4)
-    track.learn(Look(None, None, None, None, np.zeros(3)), 0.0, 0.9)  # nothing said: no weight
+    track.learn(Look(None, None, None, np.zeros(3)), 0.0, 0.9)  # nothing said: no weight
     np.testing.assert_allclose(track.scores, [0.82, 0.03, 0.12], atol=1e-4)
 
 
