@@ -15,8 +15,8 @@
 """Published formats: points upright, labels and splits as published, bad samples named."""
 
 import json
-import lzma
 import logging
+import lzma
 
 from cloud_messages import shared
 import numpy as np

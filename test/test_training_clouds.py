@@ -151,6 +151,7 @@ def test_published_folds_are_read_upright_and_a_pickle_that_runs_code_is_not(tmp
     assert np.ptp(train.points[0], axis=0).argmax() == 2
 
     class Evil:
+
         def __reduce__(self):
             return print, ('run',)
     path.write_bytes(pickle.dumps({'train': Evil(), 'test': []}))

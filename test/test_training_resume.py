@@ -26,7 +26,7 @@ pytest.importorskip('lightning', reason='the training side needs lightning')
 from training.__main__ import main  # noqa: E402, I100
 from training.tasks.checkpoints import WholeCheckpoints  # noqa: E402
 
-KILLED = '''
+KILLED = """
 import os, signal, sys
 from training.__main__ import main
 from training.tasks.common import Task
@@ -42,7 +42,7 @@ def die(self, batch, index):
 
 Task.on_train_batch_start = die
 main(sys.argv[1:])
-'''
+"""
 
 
 @pytest.fixture
