@@ -161,7 +161,8 @@ def _bundle(path, default) -> bool:
     mark = ' (default)' if default else ''
     _line(path.name, f'version {student.bundle.version}{mark} on {student.providers[0]}')
     speed = ', '.join(f'{budget}: {ms:.1f}' for budget, ms in times.items())
-    _line('', f'ms an object by tokens, {student.threads} threads: {speed}')
+    _line('', f'ms an object by tokens: {speed}')
+    _line('', f'several objects are dealt out to {student.threads} threads')
     return True
 
 

@@ -13,10 +13,13 @@
 # limitations under the License.
 """The student: a model bundle run by onnxruntime, at any token budget of its menu."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 import logging
+from math import ceil
 import time
-from typing import Dict, List, Sequence, Tuple
+from types import MappingProxyType
+from typing import Dict, List, Mapping, Sequence, Tuple
 import warnings
 
 from foundry_ros.bundle import Bundle, BundleError, default_bundle, load_bundle
@@ -28,14 +31,9 @@ import onnxruntime
 __all__ = ['Bundle', 'BundleError', 'Prediction', 'Student', 'default_bundle', 'load_bundle']
 
 MAX_THREADS = 4
-# What threads without work may do: sleep; spin, ready for more, also long after a run; or spin only
-# while a run is under way. PROVISIONAL
-WAITING = {
-    'sleeping': {'session.intra_op.allow_spinning': '0'},
-    'spinning': {'session.intra_op.allow_spinning': '1'},
-    'spinning in a run': {'session.intra_op.allow_spinning': '1',
-                          'session.force_spinning_stop': '1'},
-}
+# A share is dealt out in so many parts, so that a thread whose core others want gets fewer.
+PARTS = 2
+CPU = 'CPUExecutionProvider'
 _INPUTS = {'groups': ('tensor(float)', (None, GROUPS, NEIGHBOURS, 3)),
            'centers': ('tensor(float)', (None, GROUPS, 3)),
            'token_budget': ('tensor(int64)', ())}
@@ -62,18 +60,17 @@ class Student:
     A bundle, loaded.
 
     ``providers_asked`` and ``providers`` are the execution providers asked for and in use,
-    ``threads`` the size of onnxruntime's pool.
+    ``threads`` how many of its own it has, if they are of use.
     """
 
-    def __init__(self, bundle: Bundle, providers: Sequence[str] = ('CPUExecutionProvider',),
-                 threads: int = 0, max_batch: int = 32, waiting: str = 'spinning in a run'):
+    def __init__(self, bundle: Bundle, providers: Sequence[str] = (CPU,), threads: int = 0,
+                 max_batch: int = 32):
         """
         Load the model and try it once.
 
         :param providers: execution providers of onnxruntime, preferred first.
         :param threads: 0 = as many as this process may use cores, at most 4.
         :param max_batch: objects that go through at once.
-        :param waiting: what threads do meanwhile, one of :data:`WAITING`.
         :raises BundleError: the model does not load, does not match the manifest, or none of
             the providers asked for can be used.
         """
@@ -81,9 +78,16 @@ class Student:
         self.max_batch = max_batch
         self.threads = threads or min(max(int(usable_cores()), 1), MAX_THREADS)
         self.providers_asked = tuple(providers)
-        self._session = _session(bundle, _offered(providers), self.threads, WAITING[waiting])
+        self._session = open_session(bundle, _offered(providers))
         self.providers = tuple(self._session.get_providers())
         self._check_providers()
+        # Objects are dealt out to threads, each of which runs its own with a single thread of
+        # onnxruntime. Its own pool would split each operation instead: where its threads sleep
+        # between operations two are no faster than one, where they spin a run costs up to twice
+        # the processor time, and takes longer than with one thread when others want the cores
+        # (python -m foundry_ros bench --thread-study).
+        self._workers = (ThreadPoolExecutor(self.threads, 'student')
+                         if self.threads > 1 and self.providers[0] == CPU else None)
         try:
             self._check_inputs()
             self._check_outputs()
@@ -120,9 +124,13 @@ class Student:
             menu = ', '.join(str(b) for b in self.bundle.token_budgets)
             raise BundleError(f'a token budget of {token_budget} is not in the menu of '
                               f'{self.bundle.name}: {menu}')
-        batches = [self._run(groups[i:i + self.max_batch], centers[i:i + self.max_batch],
-                             token_budget)
-                   for i in range(0, max(len(groups), 1), self.max_batch)]
+        size = min(max(len(groups), 1), self.max_batch)
+        if self._workers:
+            size = ceil(size / (self.threads * PARTS))
+        starts = range(0, max(len(groups), 1), size)
+        deal = self._workers.map if len(starts) > 1 and self._workers else map
+        batches = deal(lambda i: self._run(groups[i:i + size], centers[i:i + size], token_budget),
+                       starts)
         return Prediction(*(np.concatenate(outputs) for outputs in zip(*batches)))
 
     def _run(self, groups, centers, token_budget):
@@ -180,10 +188,19 @@ class Student:
                            'bundle again')
 
 
-def _session(bundle, providers, threads, entries):
-    """Open the model from the bytes that were checked."""
+def open_session(bundle: Bundle, providers: Sequence[str] = (CPU,), pool: int = 1,
+                 entries: Mapping[str, str] = MappingProxyType({})
+                 ) -> onnxruntime.InferenceSession:
+    """
+    Open the model from the bytes that were checked.
+
+    :param providers: that this onnxruntime has.
+    :param pool: threads of onnxruntime's own pool, the caller's counted.
+    :param entries: further settings of onnxruntime.
+    :raises BundleError: the model does not load.
+    """
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = pool
     options.inter_op_num_threads = 1
     for key, value in entries.items():
         options.add_session_config_entry(key, value)
@@ -194,7 +211,7 @@ def _session(bundle, providers, threads, entries):
             return onnxruntime.InferenceSession(
                 bundle.model, options, providers=providers,
                 # the CPU has nothing to fall back on; onnxruntime would try, and print that
-                enable_fallback=providers != ['CPUExecutionProvider'])
+                enable_fallback=list(providers) != [CPU])
     except Exception as error:  # noqa: B902 onnxruntime's errors share no base class
         raise BundleError(f'model bundle {bundle.path}: onnxruntime '
                           f'{onnxruntime.__version__} cannot load model.onnx: {_brief(error)}'

@@ -13,6 +13,9 @@
 # limitations under the License.
 """The student: budgets, batches, providers."""
 
+import threading
+
+from foundry_ros import student as student_module
 from foundry_ros.bundle import BundleError, load_bundle
 from foundry_ros.student import Student
 from mock_bundle import make_bundle
@@ -51,6 +54,50 @@ def test_batches_do_not_change_the_answer(bundle):
     split = Student(bundle, threads=1, max_batch=3)(groups, centers, 8)
     np.testing.assert_allclose(split.class_logits, whole.class_logits, rtol=1e-5)
     np.testing.assert_allclose(split.part_logits, whole.part_logits, rtol=1e-5)
+
+
+@pytest.mark.parametrize('batch', [1, 2, 7, 40])
+def test_threads_do_not_change_the_answer(bundle, batch):
+    """Dealt out to three threads, each object gets its own answer."""
+    groups, centers = tokens(batch)
+    one = Student(bundle, threads=1)(groups, centers, 8)
+    three = Student(bundle, threads=3, max_batch=32)(groups, centers, 8)
+    np.testing.assert_allclose(three.class_logits, one.class_logits, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(three.part_logits, one.part_logits, rtol=1e-4, atol=1e-6)
+
+
+def test_threads_share_the_objects(bundle, monkeypatch):
+    """No run gets more than its part of what may be under way at once; one object is one run."""
+    student, sizes = Student(bundle, threads=2, max_batch=16), []
+    run = student._run
+    monkeypatch.setattr(student, '_run', lambda groups, *rest: (
+        sizes.append((len(groups), threading.current_thread() is threading.main_thread())),
+        run(groups, *rest))[1])
+    student(*tokens(20), 1)
+    assert sorted(sizes) == [(4, False)] * 5
+    sizes.clear()
+    student(*tokens(1), 1)
+    assert sizes == [(1, True)]
+
+
+def test_threads_end_with_the_student(bundle):
+    """A student that is gone leaves no thread behind."""
+    before = threading.active_count()
+    student = Student(bundle, threads=2)
+    student(*tokens(8), 64)
+    assert threading.active_count() > before
+    workers = [thread for thread in threading.enumerate() if thread.name.startswith('student')]
+    del student
+    for worker in workers:
+        worker.join(timeout=10)
+    assert threading.active_count() == before
+
+
+@pytest.mark.parametrize('usable, threads', [(0.5, 1), (1.5, 1), (2, 2), (64, 4)])
+def test_threads_by_usable_cores(bundle, monkeypatch, usable, threads):
+    """As many threads as this process may use cores at once, from 1 to 4."""
+    monkeypatch.setattr(student_module, 'usable_cores', lambda: usable)
+    assert Student(bundle).threads == threads
 
 
 def test_budget_reaches_the_model(bundle):
