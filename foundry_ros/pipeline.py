@@ -22,18 +22,15 @@ from typing import Dict, Mapping, Optional, Tuple
 from foundry_ros.boxes import Box
 from foundry_ros.budget import BudgetController, Plan
 from foundry_ros.cloud import Cloud
-from foundry_ros.config import by_mode, Params
+from foundry_ros.config import Params
 from foundry_ros.crop import columns, left_out, region, up_vector
 from foundry_ros.latency import Work
 from foundry_ros.load import Load, LoadMonitor
-from foundry_ros.merge import joinable, joined, Look
-from foundry_ros.names import best, class_scores, name_parts, NO_PART, part_ids, UNKNOWN
+from foundry_ros.names import best, name_parts, NO_PART, part_ids, UNKNOWN
 from foundry_ros.objects import find_objects, Scene
-from foundry_ros.refresh import due
+from foundry_ros.recogniser import Recogniser, student_form
 from foundry_ros.student import Student
 from foundry_ros.thinning import most, thin
-from foundry_ros.tokens import normalise, tokenise
-from foundry_ros.tracks import Memory
 import numpy as np
 
 
@@ -102,8 +99,8 @@ class Pipeline:
         self.student = student
         self.load = load
         self.controller = BudgetController(student.warm())
-        self._memory = Memory()
-        self._before, self._whole_looks = -np.inf, 0
+        self._recogniser = Recogniser(student)
+        self._rules = None
 
     def process(self, cloud: Cloud, up: Optional[np.ndarray] = None,
                 pose: Optional[np.ndarray] = None) -> Frame:
@@ -128,9 +125,10 @@ class Pipeline:
             thinned.xyz, mask, thinned.height, thinned.width, thinned.params.objects,
             up if known_up is None else known_up))
         lap('segment')
-        sight = _Sight(xyz, cloud.stamp / 1e9, self._gap(cloud.stamp), pose, thinned.params,
-                       coarsest, lap)
-        looks, names, plan, seen = self._name(scene.objects, sight)
+        self._keep_to_rules(params)
+        due = self._recogniser.meet(scene.objects, cloud.stamp, pose, thinned.params)
+        plan = self._plan(due, len(scene.objects), params, coarsest)
+        looks, names, seen = self._recogniser.recognise(xyz, plan, lap)
         detections = tuple(self._detection(*each, xyz, params) for each in zip(names, looks))
         latency = lap.total()
         controller.observe(Work(plan.tokens, seen, len(looks), step), latency)
@@ -139,70 +137,20 @@ class Pipeline:
         return Frame(cloud.stamp, cloud.frame_id, plan.tokens, latency, detections, scene, seen,
                      step, notice)
 
-    def _gap(self, stamp):
-        """Give the seconds since the last cloud, without end where the clock went back."""
-        gap, self._before = stamp / 1e9 - self._before, stamp / 1e9
-        return gap if gap > 0 else np.inf
+    def _keep_to_rules(self, params):
+        """Forget what was said by other rules."""
+        rules = params.token_budget, params.model, params.objects, params.crop.up
+        if rules != self._rules:
+            self._rules = rules
+            self._recogniser.forget()
 
-    def _name(self, crops, sight):
-        """Give the looks at all objects, their ids, the plan, and how often was looked."""
-        params, memory = sight.params, self._memory
-        tracks = memory.objects.follow([c.box for c in crops], params.tracks, sight.pose)
-        wanted = due(tracks, crops, sight.now, sight.gap, params.tracks)
-        plan = self._plan(len(wanted) + self._whole_looks, len(crops), sight)
-        wanted = wanted[:plan.looks]
-        looks = self._look(crops, tracks, wanted, plan.tokens, sight)
-        self._whole_looks = 0
-        if params.objects.merge:
-            wholes = joinable(sight.xyz, looks, params)
-            crops = [whole.crop for whole in wholes]
-            larger = memory.wholes.follow([c.box for c in crops], params.tracks, sight.pose)
-            again = due(larger, crops, sight.now, sight.gap, params.tracks)
-            again = again[:max(plan.looks - len(wanted), 0)]
-            tried = self._look(crops, larger, again, plan.tokens, sight)
-            looks = joined(looks, wholes, tried, params.model.score_threshold)
-            self._whole_looks = len(again)
-        names = memory.names([look.track for look in looks], params.tracks)
-        return looks, names, plan, len(wanted) + self._whole_looks
-
-    def _plan(self, wanted, objects, sight):
+    def _plan(self, due, objects, params, coarsest):
         """Take the fixed budget, or let the controller choose."""
-        params = sight.params
         if params.token_budget:
             return Plan(params.token_budget)
         load = self.load.read() if self.load else Load()
-        return self.controller.choose(wanted, objects, params.budget, load,
-                                      params.tracks.enabled, sight.coarsest)
-
-    def _look(self, crops, tracks, wanted, budget, sight):
-        """Show objects to the student where that is wanted; the others are as they were."""
-        shapes = [_shape(sight.xyz, crops[i]) for i in wanted]
-        tokens = tokenise(shapes)
-        sight.lap('tokens')
-        prediction = self.student(tokens.groups, tokens.centers, budget)
-        scores = self._scores(prediction, [crops[i] for i in wanted], sight.params)
-        for k, i in enumerate(wanted):
-            tracks[i].learn(Look(crops[i], tokens.centers[k], prediction.part_logits[k],
-                                 scores[k]), sight.now, sight.params.tracks.smoothing)
-        sight.lap('student')
-        return [self._remembered(*each) for each in zip(crops, tracks)]
-
-    def _scores(self, prediction, crops, params):
-        """Score the classes of objects; those of too few points have no name."""
-        edges = np.array([crop.box.size.max() for crop in crops])
-        scores = class_scores(prediction.class_logits, edges, self.student.bundle,
-                              params.model.use_size, params.objects.mode)
-        least = by_mode(params.model, params.objects.mode).min_points
-        return scores * np.array([len(crop.indices) >= least for crop in crops]).reshape(-1, 1)
-
-    def _remembered(self, crop, track):
-        """Give what is known of an object as it is seen now; nothing before the first look."""
-        if track.look is None:
-            bundle = self.student.bundle
-            return Look(crop, np.zeros((1, 3), np.float32),
-                        np.full((1, len(bundle.parts)), np.nan, np.float32),
-                        np.zeros(len(bundle.classes)), track)
-        return Look(crop, track.look.centers, track.look.part_logits, track.scores, track)
+        return self.controller.choose(due, objects, params.budget, load, params.tracks.enabled,
+                                      coarsest)
 
     def _detection(self, name, look, xyz, params):
         """Name an object and its parts."""
@@ -220,25 +168,8 @@ class Pipeline:
         bundle, count = self.student.bundle, len(look.crop.indices)
         if not part_ids(label, bundle):
             return np.full(count, NO_PART, np.int32), np.zeros(count, np.float32)
-        return name_parts(label, look.part_logits, look.centers, _shape(xyz, look.crop), bundle)
-
-
-def _shape(xyz, crop):
-    """Give the points of an object as the student gets them."""
-    return normalise(xyz.T.take(crop.indices, axis=1).T, crop.up)[0]
-
-
-@dataclass(frozen=True)
-class _Sight:
-    """A cloud as the stages after segmentation need it."""
-
-    xyz: np.ndarray
-    now: float
-    gap: float
-    pose: Optional[np.ndarray]
-    params: Params
-    coarsest: int
-    lap: '_Laps'
+        return name_parts(label, look.part_logits, look.centers, student_form(xyz, look.crop),
+                          bundle)
 
 
 class _Laps:

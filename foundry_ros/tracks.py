@@ -75,11 +75,11 @@ class Track:
 
 
 class Tracker:
-    """Objects seen so far; give it each cloud's boxes, in order."""
+    """Objects seen so far, its ``tracks``; give it each cloud's boxes, in order."""
 
     def __init__(self):
         """Start with no objects."""
-        self._tracks: List[Track] = []
+        self.tracks: List[Track] = []
 
     def follow(self, boxes: Sequence[Box], params: TracksParams,
                pose: Optional[np.ndarray] = None) -> List[Track]:
@@ -92,38 +92,38 @@ class Tracker:
         :return: the track of each.
         """
         if not params.enabled:
-            self._tracks = []
+            self.tracks = []
         centers = np.array([box.center for box in boxes]).reshape(-1, 3)
         if pose is not None:
             centers = centers @ pose[:3, :3].T + pose[:3, 3]
         sizes = np.array([box.size for box in boxes]).reshape(-1, 3)
         matches = self._match(centers, sizes, params.max_distance)
-        for track in self._tracks:
+        for track in self.tracks:
             track.missed += 1
         seen = []
         for i, (center, size) in enumerate(zip(centers, sizes)):
             track = matches.get(i)
             if track is None:
                 track = Track(center, size)
-                self._tracks.append(track)
+                self.tracks.append(track)
             track.missed, track.center, track.size = 0, center, size
             seen.append(track)
-        self._tracks = [t for t in self._tracks if t.missed <= params.max_missed]
+        self.tracks = [t for t in self.tracks if t.missed <= params.max_missed]
         return seen
 
     def _match(self, centers, sizes, max_distance) -> Dict[int, Track]:
         """Pair objects with tracks at the least total distance; give object -> track."""
-        if not len(centers) or not self._tracks:
+        if not len(centers) or not self.tracks:
             return {}
-        old_centers = np.array([t.center for t in self._tracks])
-        old_sizes = np.sort([t.size for t in self._tracks], axis=1)
+        old_centers = np.array([t.center for t in self.tracks])
+        old_sizes = np.sort([t.size for t in self.tracks], axis=1)
         distance = np.linalg.norm(centers[:, None] - old_centers[None], axis=2)
         ratio = np.abs(np.log(np.sort(sizes, axis=1)[:, None] / old_sizes[None]))
         # Judged by the two longer edges: the shortest is often the depth that is not seen.
         ratio = ratio[:, :, 1:].max(axis=2)
         allowed = (distance <= max_distance) & (ratio <= np.log(LARGEST_SIZE_RATIO))
         cost = np.where(allowed, distance + max_distance * ratio, _FAR)
-        return {i: self._tracks[j] for i, j in zip(*linear_sum_assignment(cost))
+        return {i: self.tracks[j] for i, j in zip(*linear_sum_assignment(cost))
                 if allowed[i, j]}
 
 
@@ -139,3 +139,8 @@ class Memory:
         """Give the ids of tracks; where nothing is followed, they count from 1."""
         ids = self._ids if params.enabled else count(1)
         return [track.name(ids) for track in tracks]
+
+    def forget_looks(self):
+        """Keep the objects and their ids, but nothing that was said of them."""
+        for track in (*self.objects.tracks, *self.wholes.tracks):
+            track.looks, track.scores, track.look = 0, None, None

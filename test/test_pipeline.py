@@ -109,6 +109,38 @@ def test_params_hold_from_the_next_cloud_on(student):
     assert frame.detections == () and frame.token_budget == 2
 
 
+def test_what_has_not_changed_is_not_looked_at_again(student):
+    """Every name settles in five clouds; then each object is looked at once a second."""
+    follow = pipeline(student, token_budget=16)
+    frames = [follow.process(table_cloud(stamp=i * 10**8)) for i in range(25)]
+    assert [f.looks for f in frames[:5]] == [3] * 5
+    assert 3 <= sum(f.looks for f in frames[-10:]) <= 6
+    assert all([d.label for d in f.detections] == ['cup'] * 3 for f in frames)
+    assert all((d.parts >= 0).all() for d in frames[-1].detections)
+    moved = follow.process(table_cloud(0.05, stamp=25 * 10**8))
+    assert moved.looks == 3
+
+
+def test_new_rules_hold_for_what_has_not_changed(student):
+    """What was said at other parameters is not kept."""
+    follow = pipeline(student, token_budget=16)
+    for i in range(8):
+        ids = [d.id for d in follow.process(table_cloud(stamp=i * 10**8)).detections]
+    follow.params = update(follow.params, {'model.min_points': 10 ** 6})
+    frame = follow.process(table_cloud(stamp=8 * 10**8))
+    assert frame.looks == 3 and {d.label for d in frame.detections} == {'unknown'}
+    assert [d.id for d in frame.detections] == ids
+
+
+def test_some_objects_are_looked_at_where_time_is_short(student):
+    """Three in turn, two a cloud: what was not looked at yet has no name, the others keep it."""
+    follow = pipeline(student, budget__target_latency_ms=0.01, budget__min_looks=2)
+    frames = [follow.process(table_cloud(stamp=i * 10**8)) for i in range(2)]
+    assert sorted(d.label for d in frames[0].detections) == ['cup', 'cup', 'unknown']
+    assert [d.label for d in frames[1].detections] == ['cup'] * 3
+    assert [f.looks for f in frames] == [2, 2]
+
+
 def test_budget_zero_follows_the_deadline(student):
     """With time to spare all tokens are used; a fixed budget is what was asked for."""
     follow = pipeline(student, token_budget=0, budget__target_latency_ms=60000.0)

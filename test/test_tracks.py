@@ -136,4 +136,4 @@ def test_tracks_are_forgotten_for_good():
     tracker = Tracker()
     for i in range(1000):
         tracker.follow([box(i)], PARAMS)
-    assert len(tracker._tracks) <= PARAMS.max_missed + 1
+    assert len(tracker.tracks) <= PARAMS.max_missed + 1
