@@ -116,12 +116,16 @@ class LatencyModel:
             rest = latency_ms['total'] - cloud - latency_ms['tokens'] - latency_ms['student']
             self._naming.add(rest / work.objects)
         # compared with what is known now: of a change that lasts, only the first cloud surprises
-        self._ratios.append(latency_ms['total'] / max(self._inside(work), 1e-6))
+        self._last = latency_ms['total'], self._inside(work)
+        self._ratios.append(latency_ms['total'] / max(self._last[1], 1e-6))
         self._update_margin()
 
     def outside(self, milliseconds: float):
-        """Learn what passed before and after the work on a cloud."""
+        """Learn what passed before and after the work on the cloud observed last."""
         self._outside.add(milliseconds)
+        took, expected = self._last
+        self._ratios[-1] = (took + milliseconds) / max(expected + self._outside.value, 1e-6)
+        self._update_margin()
 
     def predict(self, work: Work) -> float:
         """Expect the time of a cloud in milliseconds."""
