@@ -74,3 +74,4 @@ class LatestWorker:
                     return
                 item, self._waiting = self._waiting, None
             self._work(item)
+            del item  # it may be large, and the next one may be long in coming

@@ -25,8 +25,9 @@ from foundry_ros.nodes.cloud_input import CloudInput, SAY_AGAIN_S
 from foundry_ros.nodes.diagnostics import Diagnostics, Record
 from foundry_ros.nodes.frames import FrameError, Frames, in_frame
 from foundry_ros.nodes.latest import LatestWorker
-from foundry_ros.nodes.lifecycle import refuse_impossible
+from foundry_ros.nodes.lifecycle import refuse_impossible, told
 from foundry_ros.nodes.logs import forward_logs
+from foundry_ros.nodes.memory import Trimmer
 from foundry_ros.nodes.messages import fill, outgoing, qos
 from foundry_ros.nodes.parameters import Parameters
 from foundry_ros.pipeline import Frame, Pipeline
@@ -60,8 +61,8 @@ class PerceptionNode(Node):
         self._frames = Frames(self)
         self._record = Record()
         self._worker = LatestWorker(self._work)
+        self._trimmer = Trimmer()
         self._settings = Parameters(self, self._apply)
-        self._apply(self._settings.values)
         self._service = self.create_service(SetBool, '~/enable', self._on_enable)
         refuse_impossible(self)
         self._diagnostics = Diagnostics(self, self._record, self._doing, lambda: self._pipeline)
@@ -72,6 +73,7 @@ class PerceptionNode(Node):
         """Give the parameters in effect."""
         return self._settings.values
 
+    @told
     def on_configure(self, state: State) -> TransitionCallbackReturn:
         """Load the model and make the publishers."""
         model = self.params.model
@@ -84,16 +86,17 @@ class PerceptionNode(Node):
         except (BundleError, ConfigError) as error:
             self.get_logger().error(str(error))
             return TransitionCallbackReturn.FAILURE
-        except Exception:  # noqa: B902 rclpy would swallow it without a word
-            self.get_logger().error(traceback.format_exc())
-            return TransitionCallbackReturn.FAILURE
+        self._listen(self.params)
         for topic, kind in results.TOPICS.items():
             self._outputs[topic] = self.create_lifecycle_publisher(
-                type(fill(kind, {})), f'~/{topic}', qos(topic))
+                type(fill(kind, {})), self.resolve_topic_name(f'~/{topic}'), qos(topic))
         self.get_logger().info(f'{bundle.name} {bundle.version}: {len(bundle.classes)} classes, '
                                f'on {", ".join(student.providers)}')
+        if missing := self._pipeline.load.missing:
+            self.get_logger().info(f'this machine does not tell: {", ".join(missing)}')
         return TransitionCallbackReturn.SUCCESS
 
+    @told
     def on_activate(self, state: State) -> TransitionCallbackReturn:
         """Subscribe and start to work."""
         result = super().on_activate(state)
@@ -105,16 +108,19 @@ class PerceptionNode(Node):
         self.get_logger().info(f'waiting for clouds on {self._input.topic}')
         return result
 
+    @told
     def on_deactivate(self, state: State) -> TransitionCallbackReturn:
         """Finish the cloud in work and unsubscribe."""
         self._stop()
         return super().on_deactivate(state)
 
+    @told
     def on_cleanup(self, state: State) -> TransitionCallbackReturn:
         """Let go of the model and the publishers."""
         self._release()
         return TransitionCallbackReturn.SUCCESS
 
+    @told
     def on_shutdown(self, state: State) -> TransitionCallbackReturn:
         """Stop, whatever the state."""
         self._release()
@@ -128,6 +134,7 @@ class PerceptionNode(Node):
     def destroy_node(self):
         """End the thread before what it uses."""
         self._stop()
+        self._frames.close()
         super().destroy_node()
 
     def _stop(self):
@@ -143,7 +150,9 @@ class PerceptionNode(Node):
         for publisher in self._outputs.values():
             self.destroy_lifecycle_publisher(publisher)
         self._outputs = {}
-        self._pipeline = None
+        self._pipeline = self._record.frame = None
+        self._record.error = ''
+        self._frames.close()
 
     def _on_cloud(self, message: PointCloud2):
         """Hand a cloud to the worker, in place of one that waits."""
@@ -181,6 +190,8 @@ class PerceptionNode(Node):
                 return  # ROS ended while a cloud was in work
             self._record.failed(f'{type(error).__name__}: {error}')
             self.get_logger().error(traceback.format_exc(), throttle_duration_sec=SAY_AGAIN_S)
+        finally:
+            self._trimmer.done(len(message.data))
 
     def _process(self, message):
         """Give frame and points, both in the frame that was asked for."""
@@ -227,16 +238,20 @@ class PerceptionNode(Node):
 
     def _apply(self, params: Params):
         """Bring new parameters into effect; raises ConfigError to refuse them."""
-        if params.output.target_frame or params.crop.up_frame or params.tracks.frame:
-            self._frames.listen()
         if self._pipeline is None:
             return
         _check_menu(params, self._pipeline.student)
+        self._listen(params)
         told = self._pipeline.params.model.score_threshold
         self._pipeline.student.max_batch = params.model.max_batch
         self._pipeline.params = params
         if self._input is not None and told != params.model.score_threshold:
             self._publish_info()
+
+    def _listen(self, params: Params):
+        """Listen to tf where it is of use."""
+        if params.output.target_frame or params.crop.up_frame or params.tracks.frame:
+            self._frames.listen()
 
     def _on_enable(self, request, response):
         """Switch the work on or off; the model stays loaded."""
