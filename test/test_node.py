@@ -20,12 +20,13 @@ from foundry_ros.cloud import Cloud
 from mock_bundle import CLASSES, make_bundle, PARTS
 import numpy as np
 import pytest
-from rclpy.qos import qos_profile_sensor_data, QoSProfile, ReliabilityPolicy
+from rclpy.qos import DurabilityPolicy, qos_profile_sensor_data, QoSProfile, ReliabilityPolicy
 from ros_bench import Bench, cloud_message, NAME, PATIENCE_S
 from sensor_msgs.msg import PointCloud2
 from sensor_msgs_py import point_cloud2
 from std_srvs.srv import SetBool
 from table_scene import BOXES, table_cloud
+from vision_msgs.msg import Detection3DArray
 
 
 @pytest.fixture(scope='module')
@@ -88,10 +89,10 @@ def test_the_latest_cloud_replaces_the_one_that_waits(bundle):
         bench.activate()
         process, go, stamps = bench.node._pipeline.process, threading.Event(), []
 
-        def slow(cloud, up=None):
+        def slow(cloud, *where):
             stamps.append(cloud.stamp)
             assert go.wait(PATIENCE_S)
-            return process(cloud, up)
+            return process(cloud, *where)
         bench.node._pipeline.process = slow
         bench.cloud.publish(cloud_message(table_cloud(stamp=1)))
         bench.wait(lambda: stamps == [1])
@@ -141,7 +142,7 @@ def test_defects_are_told_and_survived(bundle, capfd):
         bench.activate()
         process = bench.node._pipeline.process
 
-        def breaks(cloud, up=None):
+        def breaks(cloud, *where):
             bench.node._pipeline.process = process
             raise RuntimeError('deliberate')
         bench.node._pipeline.process = breaks
@@ -184,6 +185,22 @@ def test_a_publisher_of_which_nothing_arrives(bundle, capfd):
         assert 'output.input_reliability' in said and 'net.core.rmem_max' in said
 
 
+def test_quality_of_service_that_does_not_match_is_reported(bundle, capfd):
+    """A publisher that offers less than is asked for, a subscriber that asks for too much."""
+    with Bench(bundle) as bench:
+        bench.peer.destroy_publisher(bench.cloud)
+        bench.peer.create_publisher(PointCloud2, f'{NAME}/input', qos_profile_sensor_data)
+        bench.node.trigger_configure()
+        bench.node.trigger_activate()
+        said = _wait_for_line(bench, capfd, 'offering incompatible QoS')
+        assert '[WARN]' in said and f'{NAME}/input' in said and 'RELIABILITY' in said
+        bench.peer.create_subscription(
+            Detection3DArray, f'{NAME}/detections', print,
+            QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL))
+        said = _wait_for_line(bench, capfd, 'requesting incompatible QoS')
+        assert '[WARN]' in said and f'{NAME}/detections' in said and 'DURABILITY' in said
+
+
 @pytest.mark.parametrize('offered', [ReliabilityPolicy.RELIABLE, ReliabilityPolicy.BEST_EFFORT])
 def test_the_input_follows_what_is_offered(bundle, offered):
     """Best effort as sensors have it, reliable where every publisher offers it; and back."""
@@ -221,8 +238,8 @@ def _count_work(bench):
     stamps = []
     process = bench.node._pipeline.process
 
-    def counted(cloud, up=None):
+    def counted(cloud, *where):
         stamps.append(cloud.stamp)
-        return process(cloud, up)
+        return process(cloud, *where)
     bench.node._pipeline.process = counted
     return stamps

@@ -14,8 +14,15 @@
 
 """The node's states: what is loaded, subscribed and published in each."""
 
+import gc
+import weakref
+
 from diagnostic_msgs.msg import DiagnosticStatus
+from foundry_ros.nodes import perception_node
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState, GetState
 from mock_bundle import make_bundle
+import psutil
 import pytest
 from rclpy.lifecycle import TransitionCallbackReturn
 from ros_bench import Bench, cloud_message, NAME
@@ -75,6 +82,82 @@ def test_off_and_on_again(bundle):
         assert [m.header.stamp.nanosec for m in bench.heard['detections']] == [1, 3]
         assert bench.node.trigger_shutdown() == SUCCESS
         assert bench.node._pipeline is None
+
+
+def test_what_is_left_after_many_lives(bundle):
+    """Configured, at work and cleaned up again and again: nothing adds up."""
+    def held():
+        gc.collect()
+        process, node = psutil.Process(), bench.node
+        owned = (node.timers, node.subscriptions, node.publishers, node.services, node.waitables)
+        return (process.num_fds(), process.num_threads(),
+                *(len(list(entities)) for entities in owned), len(node._managed_entities))
+    with Bench(bundle, tracks__frame='camera') as bench:
+        before, memory = None, 0
+        for i in range(40):
+            bench.activate().send(table_cloud(stamp=i))
+            assert bench.node._frames._buffer is not None
+            session = weakref.ref(bench.node._pipeline.student._session)
+            assert bench.node.trigger_deactivate() == SUCCESS
+            assert bench.node.trigger_cleanup() == SUCCESS
+            if i == 9:
+                before, memory = held(), psutil.Process().memory_info().rss
+            gc.collect()
+            assert session() is None and bench.node._frames._buffer is None
+            bench.heard['detections'].clear()
+        assert held() == before
+        assert psutil.Process().memory_info().rss - memory < 5e6
+
+
+@pytest.mark.parametrize('transition', ['configure', 'activate', 'deactivate', 'cleanup'])
+def test_an_error_in_a_transition(bundle, capfd, transition, monkeypatch):
+    """It is told in full; everything is given back, and the node can start anew."""
+    breaks = {'configure': ('load_bundle', perception_node), 'activate': ('_publish_info', None),
+              'deactivate': ('_stop', None), 'cleanup': ('destroy_lifecycle_publisher', None)}
+    with Bench(bundle) as bench:
+        path = {'configure': [], 'activate': ['configure'],
+                'deactivate': ['configure', 'activate'], 'cleanup': ['configure']}[transition]
+        for step in path:
+            assert getattr(bench.node, f'trigger_{step}')() == SUCCESS
+        name, owner = breaks[transition]
+        owner = owner or bench.node
+        whole = getattr(owner, name)
+
+        def fails(*args):
+            monkeypatch.setattr(owner, name, whole)
+            raise OSError('deliberate')
+        monkeypatch.setattr(owner, name, fails)
+        assert getattr(bench.node, f'trigger_{transition}')() == TransitionCallbackReturn.ERROR
+        assert 'OSError: deliberate' in capfd.readouterr().err
+        assert bench.call(GetState, 'get_state').current_state.label == 'unconfigured'
+        assert bench.node._pipeline is None and bench.node._input is None
+        bench.activate().send(table_cloud(stamp=3))
+
+
+def test_an_impossible_transition_is_refused(bundle, capfd):
+    """Whoever asks gets an answer, and the node goes on."""
+    with Bench(bundle) as bench:
+        for transition in (Transition(id=Transition.TRANSITION_ACTIVATE), Transition(id=250),
+                           Transition(label='activate')):
+            assert not bench.call(ChangeState, 'change_state', transition=transition).success
+        assert 'asked for the transition 250, which is not possible now' in (
+            capfd.readouterr().err)
+        bench.activate().send(table_cloud(stamp=1))
+
+
+def test_what_the_machine_does_not_tell_is_named(bundle, capfd, monkeypatch):
+    """Once, when the node is configured."""
+    class Blind(perception_node.LoadMonitor):
+        """A machine of which little is known."""
+
+        def __init__(self):
+            """Miss two sources."""
+            super().__init__()
+            self.missing = ('GPU load', 'temperature')
+    monkeypatch.setattr(perception_node, 'LoadMonitor', Blind)
+    with Bench(bundle) as bench:
+        bench.activate().send(table_cloud(stamp=1))
+        assert capfd.readouterr().err.count('does not tell: GPU load, temperature') == 1
 
 
 def test_diagnostics(bundle):

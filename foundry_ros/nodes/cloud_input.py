@@ -83,8 +83,10 @@ class CloudInput:
     def _subscribe(self, reliability):
         """Subscribe, in place of an earlier subscription."""
         self._reliability = reliability
+        # by its full name, which rclpy then names where a publisher's QoS does not match
         self._subscription = self._node.create_subscription(
-            PointCloud2, '~/input', self._take, QoSProfile(depth=1, reliability=reliability))
+            PointCloud2, self._node.resolve_topic_name('~/input'), self._take,
+            QoSProfile(depth=1, reliability=reliability))
 
     def _follow(self, offered):
         """Ask for reliable where all offer it, or else for best effort."""

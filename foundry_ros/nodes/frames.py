@@ -15,10 +15,12 @@
 """Coordinate frames by tf: results in another frame, and which way gravity points."""
 
 from dataclasses import replace
+import time
 
 from foundry_ros.boxes import Box
 from foundry_ros.pipeline import Frame
 import numpy as np
+from rclpy.clock import JumpThreshold
 from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.time import Time
@@ -27,6 +29,7 @@ from tf2_ros import Buffer, TransformException, TransformListener
 import yaml
 
 PATIENCE_S = 0.1
+POLL_S = 0.005
 
 
 class FrameError(LookupError):
@@ -34,22 +37,36 @@ class FrameError(LookupError):
 
 
 class Frames:
-    """Looks transforms up; it listens to tf only from the first time that one is wanted."""
+    """Looks transforms up, from when it is told to listen to tf until it is closed."""
 
     def __init__(self, node: Node):
         """Prepare; nothing is subscribed to yet."""
         self._node = node
-        self._buffer = self._listener = None
+        self._buffer = self._listener = self._jumps = None
 
     def listen(self):
         """Start to listen to tf."""
-        if self._buffer is None:
-            self._buffer = Buffer(node=self._node)
-            self._listener = TransformListener(self._buffer, self._node)
+        if self._buffer is not None:
+            return
+        # without the node, which it would give a service that has no use here
+        self._buffer = Buffer()
+        self._listener = TransformListener(self._buffer, self._node)
+        # a recording that starts again: what was heard is from the future now
+        backward = JumpThreshold(min_forward=None, min_backward=Duration(seconds=-1),
+                                 on_clock_change=True)
+        self._jumps = self._node.get_clock().create_jump_callback(
+            backward, post_callback=lambda jump: self._buffer.clear())
+
+    def close(self):
+        """Listen no more, and forget what was heard."""
+        if self._buffer is not None:
+            self._listener.unregister()
+            self._jumps.unregister()
+            self._buffer = self._listener = self._jumps = None
 
     def matrix(self, target: str, source: str, stamp: int) -> np.ndarray:
         """
-        Give the transform that takes points from one frame to another.
+        Give the transform that takes points from one frame to another, listening to tf.
 
         :param stamp: when, in nanoseconds.
         :return: (4, 4) float64.
@@ -57,10 +74,14 @@ class Frames:
         """
         if target == source:
             return np.eye(4)
-        self.listen()
+        when = Time(nanoseconds=stamp)
+        # tf's own waiting goes by the clock of ROS, which may stand still
+        end = time.monotonic() + PATIENCE_S
+        while (not self._buffer.can_transform(target, source, when)
+               and time.monotonic() < end):
+            time.sleep(POLL_S)
         try:
-            found = self._buffer.lookup_transform(
-                target, source, Time(nanoseconds=stamp), timeout=Duration(seconds=PATIENCE_S))
+            found = self._buffer.lookup_transform(target, source, when)
         except TransformException as error:
             known = ', '.join(sorted(yaml.safe_load(self._buffer.all_frames_as_yaml()) or ()))
             raise FrameError(f'no transform from {source!r} to {target!r}: '

@@ -12,9 +12,28 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Requests for a change of state that cannot be met."""
+"""Changes of state: an error in one is told, and one that is not possible is refused."""
 
-from rclpy.lifecycle import Node
+import functools
+import traceback
+
+from rclpy.lifecycle import Node, TransitionCallbackReturn
+
+
+def told(transition):
+    """
+    Tell in full what a transition raises; the state machine goes on to ``on_error`` then.
+
+    rclpy does the same without a word.
+    """
+    @functools.wraps(transition)
+    def guarded(node, state):
+        try:
+            return transition(node, state)
+        except Exception:  # noqa: B902 a defect
+            node.get_logger().error(traceback.format_exc())
+            return TransitionCallbackReturn.ERROR
+    return guarded
 
 
 def refuse_impossible(node: Node):
