@@ -142,7 +142,7 @@ def test_a_missing_transform_while_the_clock_stands_still(bundle):
 
 
 def test_a_clock_that_jumps_back(bundle):
-    """A recording that starts again: transforms of its end are not taken for those of its start."""
+    """A recording that starts again: transforms of its end do not count at its start."""
     with Bench(bundle, output__target_frame='table', use_sim_time=True) as bench:
         clock = bench.peer.create_publisher(ClockMessage, '/clock', 1)
 
@@ -166,7 +166,7 @@ def test_a_clock_that_jumps_back(bundle):
 
 @pytest.mark.parametrize('frame', ['table', ''])
 def test_a_sensor_that_moves(bundle, frame):
-    """Followed in a frame that stands still, objects keep their ids; in the sensor's they do not."""
+    """Followed in a frame that stands still, objects keep their ids, and only there."""
     with Bench(bundle, tracks__frame=frame) as bench:
         broadcaster = TransformBroadcaster(bench.peer)
         bench.activate()

@@ -13,7 +13,7 @@
 # limitations under the License.
 
 """
-``ros2 run foundry_ros on_time``: is the node on time while the machine is busy with other things?
+``ros2 run foundry_ros on_time``: tells whether the node is on time while the machine is busy.
 
 Clouds come at a steady rate to the real node, in a process of its own, while other processes use
 up a part of the machine. The controller takes turns with fixed token budgets under the same load.

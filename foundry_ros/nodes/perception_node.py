@@ -27,6 +27,7 @@ from foundry_ros.nodes.frames import FrameError, Frames, in_frame
 from foundry_ros.nodes.latest import LatestWorker
 from foundry_ros.nodes.lifecycle import refuse_impossible, told
 from foundry_ros.nodes.logs import forward_logs
+from foundry_ros.nodes.memory import Trimmer
 from foundry_ros.nodes.messages import fill, outgoing, qos
 from foundry_ros.nodes.parameters import Parameters
 from foundry_ros.pipeline import Frame, Pipeline
@@ -60,6 +61,7 @@ class PerceptionNode(Node):
         self._frames = Frames(self)
         self._record = Record()
         self._worker = LatestWorker(self._work)
+        self._trimmer = Trimmer()
         self._settings = Parameters(self, self._apply)
         self._service = self.create_service(SetBool, '~/enable', self._on_enable)
         refuse_impossible(self)
@@ -188,6 +190,8 @@ class PerceptionNode(Node):
                 return  # ROS ended while a cloud was in work
             self._record.failed(f'{type(error).__name__}: {error}')
             self.get_logger().error(traceback.format_exc(), throttle_duration_sec=SAY_AGAIN_S)
+        finally:
+            self._trimmer.done(len(message.data))
 
     def _process(self, message):
         """Give frame and points, both in the frame that was asked for."""
