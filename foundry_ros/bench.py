@@ -26,7 +26,7 @@ import sys
 import time
 from typing import Any, Dict, Iterable
 
-from foundry_ros import config, parameter_file
+from foundry_ros import bench_threads, config, parameter_file
 from foundry_ros.bench_names import format_table as names_table, NamesError, read_names
 from foundry_ros.bench_names import run as bench_names
 from foundry_ros.bench_objects import format_table, run as bench_objects
@@ -65,6 +65,9 @@ def add_arguments(parser: argparse.ArgumentParser):
                         help='threads of the student (default: 1)')
     parser.add_argument('--repeat', metavar='N', type=positive, default=20,
                         help='rounds that each budget is timed (default: 20)')
+    parser.add_argument('--thread-study', metavar='ROUNDS', type=positive, nargs='?', const=3,
+                        help='measure instead what two threads are worth to the student, while '
+                        'other processes take 0, 1 and 2 cores')
     parser.add_argument('--output', metavar='FILE.json', help='write the JSON there')
 
 
@@ -72,8 +75,13 @@ def run(args: argparse.Namespace) -> int:
     """Measure; return 0."""
     if args.names and not args.frames:
         raise NamesError('--names says what the objects of --frames are: give both')
+    bundle = load_bundle(args.model or default_bundle())
+    if args.thread_study:
+        study = bench_threads.run(bundle, args.thread_study)
+        _tell(bench_threads.format_table(study))
+        return _write({'machine': machine(), 'model': bundle.name, 'threads': study}, args.output)
     names = read_names(args.names) if args.names else None
-    student = Student(load_bundle(args.model or default_bundle()), threads=args.threads)
+    student = Student(bundle, threads=args.threads)
     params = parameter_file.load(args.params) if args.params else config.Params()
     result: Dict[str, Any] = {'machine': machine(), 'model': student.bundle.name}
     if args.frames:
@@ -89,9 +97,14 @@ def run(args: argparse.Namespace) -> int:
     _tell(_student_table(result['student']))
     result['frame'] = frame_speed(list(islice(_clouds(args), args.clouds)), student, params)
     _tell(_frame_table(result['frame']))
+    return _write(result, args.output)
+
+
+def _write(result, path) -> int:
+    """Write the JSON to a file or to stdout; give 0."""
     text = readable_json(result)
-    if args.output:
-        write_file(args.output, text.encode() + b'\n')
+    if path:
+        write_file(path, text.encode() + b'\n')
     else:
         print(text)
     return 0

@@ -121,8 +121,8 @@ class ModelParams:
                       read_only=True)
     providers: list = param(['CPUExecutionProvider'], 'onnxruntime execution providers, '
                             'preferred first.', read_only=True)
-    threads: int = param(0, 'Threads of the student; 0 = as many as there are cores, at most 4.',
-                         0, 256, read_only=True)
+    threads: int = param(0, 'Threads that share the objects of a cloud; 0 = as many as there are '
+                         'cores to use, at most 4.', 0, 256, read_only=True)
     score_threshold: float = param(0.8, 'Objects whose best score is lower are called unknown.',
                                    0, 1)
     use_size: bool = param(True, 'Rule out classes whose metric size does not fit the object.')
