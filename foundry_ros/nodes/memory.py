@@ -17,6 +17,18 @@
 import ctypes
 
 LARGE = 16_000_000
+# Of malloc.h.
+M_ARENA_MAX = -8
+
+
+def share_one_heap():
+    """
+    Let all threads take memory from one heap; called before there are any.
+
+    Of the heaps that the C library of GNU makes for threads, malloc_trim leaves the top.
+    """
+    if mallopt := getattr(ctypes.CDLL(None), 'mallopt', None):
+        mallopt(M_ARENA_MAX, 1)
 
 
 class Trimmer:

@@ -19,6 +19,7 @@ import signal
 import sys
 from typing import List, Optional
 
+from foundry_ros.nodes.memory import share_one_heap
 import rclpy
 from rclpy.executors import ExternalShutdownException
 from rclpy.lifecycle import TransitionCallbackReturn
@@ -35,6 +36,7 @@ def main(args: Optional[List[str]] = None) -> int:
     :return: 0, or 1 after a mistake that was told in one line.
     """
     autostart = _options(args).autostart
+    share_one_heap()
     rclpy.init(args=args)
     node = None
     try:
