@@ -15,6 +15,7 @@
 """What upsets a node, case by case; each does it, and what must hold meanwhile it asserts."""
 
 from dataclasses import dataclass
+import os
 from pathlib import Path
 import random
 import shutil
@@ -57,8 +58,10 @@ class Upset:
 
     def other(self, what: str) -> subprocess.Popen:
         """Start another process of :mod:`upset_peers` and wait until it is at work."""
-        process = subprocess.Popen([sys.executable, HERE / 'upset_peers.py', what], text=True,
-                                   stdout=subprocess.PIPE)
+        path = f'{HERE.parent}{os.pathsep}{os.environ["PYTHONPATH"]}'
+        process = subprocess.Popen(
+            [sys.executable, HERE / 'upset_peers.py', what], text=True, stdout=subprocess.PIPE,
+            env={**os.environ, 'PYTHONPATH': path})
         assert process.stdout.readline() == 'ready\n'
         return process
 
