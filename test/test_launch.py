@@ -149,7 +149,7 @@ def test_what_is_installed(prefix):
     assert (prefix / 'share/ament_index/resource_index/packages/foundry_ros').read_text() == ''
     share = prefix / 'share' / 'foundry_ros'
     for path in ('package.xml', 'launch/perception.launch.py', 'config/perception.yaml',
-                 'config/perception.rviz'):
+                 'config/perception.rviz', 'config/sros2_policy.xml'):
         assert (share / path).read_bytes() == (
             ROOT / path).read_bytes()
     assert os.access(prefix / 'lib/foundry_ros/perception_node', os.X_OK)
