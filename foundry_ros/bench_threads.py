@@ -14,9 +14,9 @@
 """
 ``bench --thread-study``: what two threads are worth to the student, and what they cost.
 
-Compared are threads that share objects, as the student has them, and onnxruntime's own pool, whose
-threads share each operation and sleep or spin in between. A setting is opened, measured and closed
-in turn, round by round, because threads that spin disturb others.
+Compared are threads that share objects, as the student has them, and onnxruntime's pool alone,
+whose threads share each operation and sleep or spin in between. A setting is opened, measured and
+closed in turn, round by round, because threads that spin disturb others.
 """
 
 from contextlib import contextmanager
@@ -27,19 +27,19 @@ import time
 from typing import Any, Dict
 
 from foundry_ros.bundle import Bundle
-from foundry_ros.student import open_session, Student
+from foundry_ros.student import open_session, SLEEP, Student
 from foundry_ros.tokens import GROUPS, NEIGHBOURS
 import numpy as np
 
 BATCHES = (1, 8)
 TAKEN = (0, 1, 2)
 RUNS = 3
-# What happens between runs: one object each, so many times, so many seconds apart.
-IDLE_RUNS, PERIOD_S = 5, 0.1
-SPIN = 'session.intra_op.allow_spinning'
-POOLS = {'pool of 2, sleeping': {SPIN: '0'},
-         'pool of 2, spinning': {SPIN: '1'},
-         'pool of 2, spinning in a run': {SPIN: '1', 'session.force_spinning_stop': '1'}}
+# Clouds come so many seconds after one is done; who never sleeps is put behind by the scheduler.
+PAUSE_S = 0.04
+SPIN = {'session.intra_op.allow_spinning': '1'}
+POOLS = {'pool of 2, sleeping': SLEEP,
+         'pool of 2, spinning': SPIN,
+         'pool of 2, spinning in a run': {**SPIN, 'session.force_spinning_stop': '1'}}
 
 
 def run(bundle: Bundle, rounds: int) -> Dict[str, Any]:
@@ -78,28 +78,27 @@ def _pool(session):
 
 
 def _measure(student, cases):
-    """Give seconds, processor seconds of each case, and the cores in use between runs."""
+    """Give seconds and processor seconds of each case, and the cores in use between runs."""
     rng = np.random.default_rng(0)
-    times = {}
+    times, pauses = {}, []
     for batch, budget in cases:
         groups = rng.normal(0, 0.1, (batch, GROUPS, NEIGHBOURS, 3)).astype(np.float32)
         centers = rng.normal(0, 0.5, (batch, GROUPS, 3)).astype(np.float32)
         student(groups, centers, budget)
         rows = []
         for _ in range(RUNS):
-            start, cpu = time.perf_counter(), time.process_time()
-            student(groups, centers, budget)
-            rows.append((time.perf_counter() - start, time.process_time() - cpu))
+            pauses.append(_timed(lambda: time.sleep(PAUSE_S)))
+            rows.append(_timed(lambda: student(groups, centers, budget)))
         times[batch, budget] = np.median(rows, 0)
+    seconds, cpu = np.sum(pauses, 0)
+    return times, cpu / seconds
+
+
+def _timed(work):
+    """Do something; give the seconds and processor seconds that it took."""
     start, cpu = time.perf_counter(), time.process_time()
-    busy = 0.0
-    for _ in range(IDLE_RUNS):
-        before = time.process_time()
-        student(groups[:1], centers[:1], cases[0][1])
-        busy += time.process_time() - before
-        time.sleep(PERIOD_S)
-    idle = (time.process_time() - cpu - busy) / (time.perf_counter() - start)
-    return times, idle
+    work()
+    return time.perf_counter() - start, time.process_time() - cpu
 
 
 def _summary(turns, name, cases):

@@ -31,8 +31,16 @@ import onnxruntime
 __all__ = ['Bundle', 'BundleError', 'Prediction', 'Student', 'default_bundle', 'load_bundle']
 
 MAX_THREADS = 4
-# A share is dealt out in so many parts, so that a thread whose core others want gets fewer.
+# Objects are dealt out to threads, so that one waits for another at the end only; each thread's
+# share is so many parts, so that one whose core others want gets fewer. Below that is a small pool
+# of onnxruntime that shares each operation and sleeps in between: alone it is no faster than one
+# thread on an idle machine, but the scheduler soon gives a core to who sleeps often. A pool that
+# spins takes up to twice the processor time, and where others want the cores longer than one
+# thread; unless it is told to stop after a run it is a load between runs as well.
+# Figures: python -m foundry_ros bench --thread-study
 PARTS = 2
+POOL = 2
+SLEEP = MappingProxyType({'session.intra_op.allow_spinning': '0'})
 CPU = 'CPUExecutionProvider'
 _INPUTS = {'groups': ('tensor(float)', (None, GROUPS, NEIGHBOURS, 3)),
            'centers': ('tensor(float)', (None, GROUPS, 3)),
@@ -78,14 +86,9 @@ class Student:
         self.max_batch = max_batch
         self.threads = threads or min(max(int(usable_cores()), 1), MAX_THREADS)
         self.providers_asked = tuple(providers)
-        self._session = open_session(bundle, _offered(providers))
+        self._session = open_session(bundle, _offered(providers), min(self.threads, POOL))
         self.providers = tuple(self._session.get_providers())
         self._check_providers()
-        # Objects are dealt out to threads, each of which runs its own with a single thread of
-        # onnxruntime. Its own pool would split each operation instead: where its threads sleep
-        # between operations two are no faster than one, where they spin a run costs up to twice
-        # the processor time, and takes longer than with one thread when others want the cores
-        # (python -m foundry_ros bench --thread-study).
         self._workers = (ThreadPoolExecutor(self.threads, 'student')
                          if self.threads > 1 and self.providers[0] == CPU else None)
         try:
@@ -189,14 +192,13 @@ class Student:
 
 
 def open_session(bundle: Bundle, providers: Sequence[str] = (CPU,), pool: int = 1,
-                 entries: Mapping[str, str] = MappingProxyType({})
-                 ) -> onnxruntime.InferenceSession:
+                 entries: Mapping[str, str] = SLEEP) -> onnxruntime.InferenceSession:
     """
     Open the model from the bytes that were checked.
 
     :param providers: that this onnxruntime has.
     :param pool: threads of onnxruntime's own pool, the caller's counted.
-    :param entries: further settings of onnxruntime.
+    :param entries: further settings of onnxruntime; its threads sleep while there is no work.
     :raises BundleError: the model does not load.
     """
     options = onnxruntime.SessionOptions()

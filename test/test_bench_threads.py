@@ -24,7 +24,7 @@ import psutil
 def test_study(tmp_path, monkeypatch, capsys):
     """Each number of cores taken and each setting has its times; the table tells the same."""
     monkeypatch.setattr(bench_threads, 'TAKEN', (0, 1))
-    monkeypatch.setattr(bench_threads, 'PERIOD_S', 0.0)
+    monkeypatch.setattr(bench_threads, 'PAUSE_S', 1e-4)
     bundle = make_bundle(tmp_path / 'mock')
     assert main(['bench', '--thread-study', '1', '--model', str(bundle)]) == 0
     out, table = capsys.readouterr()
