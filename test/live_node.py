@@ -31,7 +31,7 @@ import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
-from rclpy.qos import qos_profile_sensor_data, QoSProfile
+from rclpy.qos import qos_profile_sensor_data, QoSProfile, ReliabilityPolicy
 from ros_bench import cloud_message
 from sensor_msgs.msg import PointCloud2
 from table_scene import BOXES, table_cloud
@@ -180,6 +180,11 @@ class Peer:
         """Tell whether clouds and objects have found their other ends."""
         return bool(self.cloud.get_subscription_count()
                     and self.node.count_publishers(f'{self.name}/detections'))
+
+    def heard_reliably(self) -> bool:
+        """Tell whether the node asks for every piece of a cloud."""
+        asked = self.node.get_subscriptions_info_by_topic(f'{self.name}/input')
+        return [info.qos_profile.reliability for info in asked] == [ReliabilityPolicy.RELIABLE]
 
     def send(self, message, stamp=None, by=None) -> int:
         """

@@ -155,6 +155,7 @@ def huge(upset, organised=True, edge=2000):
     xyz[..., 0], xyz[..., 1], xyz[..., 2] = near, near[:, None], 1.5 + 0.1 * near[:, None]
     xyz[edge // 2:edge // 2 + edge // 8, edge // 2:edge // 2 + edge // 8, 2] -= 0.2
     shape = (edge, edge) if organised else (1, edge * edge)
+    upset.peer.wait(upset.peer.heard_reliably, 'a reliable input')  # or pieces would be lost
     stamp = upset.peer.send(cloud_message(Cloud(xyz.reshape(-1, 3), *shape, 'camera')))
     upset.peer.wait(lambda: stamp in upset.peer.heard, 'an answer to the large cloud')
 
