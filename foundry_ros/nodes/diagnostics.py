@@ -138,4 +138,5 @@ def _add_pipeline(stat, pipeline):
     stat.add('temperature', 'unknown' if load.temperature is None
              else f'{load.temperature:.0f} C')
     stat.add('throttled by heat', 'yes' if load.throttled else 'no')
-    stat.add('load sources missing', ', '.join(pipeline.load.missing) or 'none')
+    for name, where in pipeline.load.sources.items():
+        stat.add(f'{name} is read from', where or 'no source')
