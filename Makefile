@@ -4,7 +4,7 @@ OLDEST ?= python3.10
 VENV := .venv
 BIN := $(VENV)/bin/python
 
-.PHONY: demo test fuzz oldest venv clean
+.PHONY: demo test fuzz upset soak oldest venv clean
 
 demo: venv
 	$(BIN) -m foundry_ros.demo
@@ -16,6 +16,13 @@ test: venv
 fuzz: venv
 	PYTHONPATH=. $(BIN) test/fuzz_clouds.py
 	PYTHONPATH=. $(BIN) test/fuzz_bundles.py
+
+# The node, as a process, upset over the middleware, and 20,000 clouds through it; need ROS 2.
+upset: venv
+	PYTHONPATH=. $(BIN) test/upset_node.py
+
+soak: venv
+	PYTHONPATH=. $(BIN) test/soak_node.py
 
 # The tests of the robot side with the oldest packages that it works with; needs Python 3.10.
 oldest:

@@ -198,6 +198,16 @@ def killed(upset):
     upset.peer.bring_up()
 
 
+def respawned(upset):
+    """Killed with -9 and started again by its launch file: it is at work again by itself."""
+    start, before = time.monotonic(), upset.node.started()
+    upset.node.kill()
+    upset.peer.wait(lambda: upset.node.started() > before, 'a new start')
+    upset.peer.heard.clear()
+    upset.peer.good()
+    return f'passed, at work again {time.monotonic() - start:.1f} s after it was killed'
+
+
 def bundle_changes(upset):
     """
     The model's folder is replaced by another, by garbage, and emptied.

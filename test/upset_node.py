@@ -30,6 +30,7 @@ import tempfile
 from ros_process import in_ros
 
 ANSWER_S, GROWTH_MB, SETTLE_S = 2.0, 15, 10
+RESPAWNED = 'killed, respawned'
 
 
 @contextmanager
@@ -50,8 +51,9 @@ def attempt(name, case, upset) -> bool:
     """Do one case and print its line; tell whether it passed."""
     upset.run(3 / upset.scale, lambda: upset.peer.send(upset.table))
     before, said, reason, taken = upset.node.usage(), upset.node.said(), '', float('nan')
+    note = None
     try:
-        case(upset)
+        note = case(upset)
         taken = upset.peer.good()
         if taken > ANSWER_S:
             reason = 'late'
@@ -65,7 +67,7 @@ def attempt(name, case, upset) -> bool:
     if 'Traceback' in upset.node.said()[len(said):]:
         reason = 'traceback in the log'
     print(f'{name:20} {taken:10.2f} {before.megabytes:10.0f} {after.megabytes:6.0f} '
-          f'{before.handles:8} {after.handles:4}   {reason or "passed"}', flush=True)
+          f'{before.handles:8} {after.handles:4}   {reason or note or "passed"}', flush=True)
     return not reason
 
 
@@ -100,14 +102,30 @@ def upset_all(names) -> int:
             upset.run(10, lambda: peer.send(upset.table))
             first = node.usage()
             for name in names or CASES:
+                if name == RESPAWNED:
+                    continue
                 if name == 'disk full' and disk is None:
                     print(f'{name:20} left out: needs the right to mount')
                     continue
                 failed += not attempt(name, CASES[name], upset)
             last = node.usage()
+        if not names or RESPAWNED in names:
+            failed += not relaunched(home / 'launched', bundle)
     print(f'memory {first.megabytes:.0f} MB before all cases, {last.megabytes:.0f} after; handles '
           f'{first.handles} and {last.handles}; {failed} cases failed')
     return failed
+
+
+def relaunched(folder, bundle) -> bool:
+    """Do the one case in which the node is started by its launch file."""
+    from launched_node import LaunchedNode
+    from live_node import Peer
+    from upset_cases import respawned, Upset
+    folder.mkdir()
+    with LaunchedNode(folder, bundle) as node, Peer() as peer:
+        peer.wait(peer.connected, 'the launched node')
+        peer.good()
+        return attempt(RESPAWNED, respawned, Upset(node, peer, bundle, bundle))
 
 
 def main() -> int:
