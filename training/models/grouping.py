@@ -26,7 +26,7 @@ def farthest_points(points: torch.Tensor, count: int, start: torch.Tensor) -> to
     :param points: (B, n, 3). :param start: (B,) int64, the index that each begins with.
     :return: (B, count) int64 indices.
     """
-    batch = torch.arange(len(points), device=points.device)
+    batch = torch.arange(points.shape[0], device=points.device)
     nearest = torch.full(points.shape[:2], torch.inf, device=points.device)
     chosen, last = [start], start
     for _ in range(count - 1):
@@ -39,7 +39,7 @@ def farthest_points(points: torch.Tensor, count: int, start: torch.Tensor) -> to
 
 def take(points: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
     """Take the rows ``index`` (B, m) of points (B, n, ...) cloud by cloud."""
-    return points[torch.arange(len(points), device=points.device)[:, None], index]
+    return points[torch.arange(points.shape[0], device=points.device)[:, None], index]
 
 
 def group(points: torch.Tensor, groups: int, neighbours: int, start: torch.Tensor

@@ -14,7 +14,7 @@
 
 """The encoder: pre-norm transformer blocks that get the position anew before every block."""
 
-from typing import List, Optional, Sequence
+from typing import List, Optional, Sequence, Tuple
 
 import torch
 from torch import nn
@@ -51,20 +51,25 @@ class Block(nn.Module):
 
         :param mask: (B, 1, 1, n) added to the attention logits, or None.
         """
-        x = x + self._drop(self.attention(self.norm1(x), mask))
-        return x + self._drop(self.down(F.gelu(self.up(self.norm2(x)))))
+        return self.transform(self.attend(x, mask)[0])
 
-    def attention(self, x, mask):
-        """Attend among the tokens x (B, n, width)."""
+    def attend(self, x: torch.Tensor, mask: Optional[torch.Tensor] = None
+               ) -> Tuple[torch.Tensor, torch.Tensor]:
+        """Attend among the tokens x (B, n, width); give them and the keys (B, heads, n, d)."""
         batch, count, width = x.shape
-        qkv = self.qkv(x).view(batch, count, 3, self.heads, width // self.heads)
+        qkv = self.qkv(self.norm1(x)).view(batch, count, 3, self.heads, width // self.heads)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)
         # Written out: with few tokens twice as fast to train on a CPU as the fused operator.
         scores = q @ k.transpose(-2, -1) * (width // self.heads) ** -0.5
         scores = scores if mask is None else scores + mask
         weights = scores.float().softmax(-1).to(v.dtype)
-        x = F.dropout(weights, self.attention_dropout, self.training) @ v
-        return self.out(x.transpose(1, 2).reshape(batch, count, width))
+        added = F.dropout(weights, self.attention_dropout, self.training) @ v
+        added = self.out(added.transpose(1, 2).reshape(batch, count, width))
+        return x + self._drop(added), k
+
+    def transform(self, x: torch.Tensor) -> torch.Tensor:
+        """Transform each token of x (B, n, width) by itself: the MLP."""
+        return x + self._drop(self.down(F.gelu(self.up(self.norm2(x)))))
 
     def _drop(self, x):
         x = F.dropout(x, self.dropout, self.training)
