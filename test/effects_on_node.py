@@ -82,7 +82,7 @@ def controlled(name, **params):
 
 @effect('token_budget')
 def token_budget(make):
-    """The budget is what was set, and the controller's with 0."""
+    """Use what was set, and with 0 what the controller chooses."""
     with make(topics=('detections', 'token_budget'), budget__max=16) as bench:
         for stamp, (budget, used) in enumerate(((8, 8), (64, 64), (0, 16))):
             bench.set('token_budget', budget)
@@ -173,7 +173,7 @@ def max_batch(make):
 
 @effect('output.target_frame')
 def target_frame(make):
-    """The results are in the frame that is set."""
+    """Give the results in the frame that is set."""
     with make() as bench:
         assert bench.send(at(table_cloud(), 1)).header.frame_id == 'camera'
         bench.tf = StaticTransformBroadcaster(bench.peer)
@@ -214,7 +214,7 @@ def alternatives(make):
 
 @effect('output.max_input_age')
 def max_input_age(make):
-    """A cloud of 1970 is answered, then left out."""
+    """Answer a cloud of 1970, then leave one out."""
     with make() as bench:
         bench.send(at(table_cloud(), 1))
         bench.set('output.max_input_age', 1.0)

@@ -202,7 +202,7 @@ def tracks_enabled(make):
 
 @effect('tracks.frame')
 def tracks_frame(make):
-    """The camera moves by 0.4 m between two clouds: only in the frame odom nothing moved."""
+    """Move the camera by 0.4 m between two clouds: in the frame odom nothing moved."""
     with make() as bench:
         assert _ids(bench.send(at(table_cloud(), 0.5))) == {'1', '2', '3'}
         bench.set('tracks.frame', 'odom')
@@ -224,7 +224,7 @@ def _time(seconds):
 
 @effect('tracks.max_distance')
 def max_distance(make):
-    """A box that moves by 0.2 m is another one, or the same."""
+    """Take a box that moves by 0.2 m for another one, or for the same."""
     with make() as bench:
         assert _ids(bench.send(at(table_cloud(boxes=BOXES[:1]), 1))) == {'1'}
         assert _ids(bench.send(at(table_cloud(0.2, boxes=BOXES[:1]), 2))) == {'2'}
@@ -250,7 +250,7 @@ def smoothing(make):
 
 @effect('tracks.refresh_s')
 def refresh_s(make):
-    """What has settled is looked at in every cloud, or for a long time not at all."""
+    """Look at what has settled in every cloud, or for a long time not at all."""
     with make() as bench:
         for i in range(8):
             bench.send(at(table_cloud(), 1 + i / 1000))

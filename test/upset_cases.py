@@ -84,7 +84,7 @@ class Upset:
 
 
 def publisher_dies(upset):
-    """It is killed while it sends; another one comes in its place."""
+    """Kill it while it sends; another one comes in its place."""
     upset.peer.node.destroy_publisher(upset.peer.cloud)
     sensor = upset.other('clouds')
     upset.peer.wait(lambda: upset.peer.heard, 'an answer')
@@ -118,7 +118,7 @@ def two_publishers(upset):
 
 
 def clock_back(upset):
-    """A recording in a loop: /clock and stamps start again, three times."""
+    """Play a recording in a loop: /clock and stamps start again, three times."""
     clock, start, now = upset.peer.node.create_publisher(Clock, '/clock', 10), 100 * 10**9, 0
     assert all(r.successful for r in upset.peer.set(
         use_sim_time=True, output__max_input_age=0.5))
@@ -142,14 +142,14 @@ def clock_back(upset):
 
 
 def burst(upset):
-    """A hundred clouds a second; the last one is answered."""
+    """Send a hundred clouds a second; the last one is answered."""
     upset.run(5, lambda: upset.peer.send(TABLE), 0.01)
     last = upset.peer.send(TABLE)
     upset.peer.wait(lambda: last in upset.peer.heard, 'an answer to the last cloud', 2)
 
 
 def huge(upset, organised=True, edge=2000):
-    """A cloud of 4 million points."""
+    """Send a cloud of 4 million points."""
     near = np.linspace(-1, 1, edge, dtype=np.float32)
     xyz = np.empty((edge, edge, 3), np.float32)
     xyz[..., 0], xyz[..., 1], xyz[..., 2] = near, near[:, None], 1.5 + 0.1 * near[:, None]
@@ -210,7 +210,7 @@ def respawned(upset):
 
 def bundle_changes(upset):
     """
-    The model's folder is replaced by another, by garbage, and emptied.
+    Replace the model's folder by another, by garbage, and empty it.
 
     The running node goes on; configured anew it takes what is there, or says in one line why
     not, and can be asked again.
