@@ -17,8 +17,7 @@
 from live_node import LiveNode, Peer
 from mock_bundle import make_bundle
 import pytest
-from upset_cases import CASES, Upset
-import upset_cases
+from upset_cases import CASES, huge, Upset
 from upset_node import ANSWER_S, GROWTH_MB, settled
 
 
@@ -48,6 +47,6 @@ def test_a_large_cloud_is_forgotten(upset):
     """Of a cloud of a million points nothing is kept."""
     upset.peer.good()
     before = upset.node.usage()
-    upset_cases.huge(upset, edge=1500)
+    huge(upset, edge=1500)
     assert upset.peer.good() < ANSWER_S
     assert settled(upset, before).megabytes - before.megabytes < GROWTH_MB
