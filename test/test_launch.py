@@ -249,6 +249,30 @@ def test_a_recording_is_played_to_the_node(environment, params_file, peer, tmp_p
         assert heard[0].header.frame_id == 'camera_rgb_optical_frame' and heard[0].detections
 
 
+def test_by_the_lifecycle_manager_of_nav2(environment, params_file, peer, tmp_path):
+    """The manager brings the node up by itself, as the README has it."""
+    manager = shutil.which('lifecycle_manager', path=os.pathsep.join(
+        str(Path(prefix, 'lib', 'nav2_lifecycle_manager'))
+        for prefix in os.environ['AMENT_PREFIX_PATH'].split(os.pathsep)))
+    if manager is None:
+        pytest.skip('nav2_lifecycle_manager is not installed')
+    name = 'lifecycle_manager_perception'
+    settings = re.search(rf'```yaml\n({name}:.*?)```', (ROOT / 'README.md').read_text(), re.DOTALL)
+    (tmp_path / 'nav2.yaml').write_text(settings[1])
+    state = peer.create_client(GetState, '/foundry_perception/get_state')
+    with Launched(environment, tmp_path, f'params_file:={params_file}',
+                  'autostart:=false') as launched:
+        wait(peer, state.service_is_ready, launched)
+        assert _label(peer, state) == 'unconfigured'
+        managing = subprocess.Popen([manager, '--ros-args', '-r', f'__node:={name}',
+                                     '--params-file', tmp_path / 'nav2.yaml'])
+        try:
+            wait(peer, lambda: _label(peer, state) == 'active', launched)
+        finally:
+            managing.kill()
+            managing.wait()
+
+
 def test_its_life_by_launch_testing(environment, tmp_path):
     """Every state, clouds, parameters taken and refused, a clean end: see launch_life.py."""
     if shutil.which('ros2') is None or util.find_spec('launch_testing') is None:
