@@ -218,7 +218,7 @@ def test_classes_are_learned_and_measured_with_fewer_tokens(trained, tmp_path, c
                  'reduce.budget=[4, 8]', 'reduce.ratio=[0.5, 1.0]']
     else:
         more += [f'pretrained={trained}/teacher/last.ckpt', 'reduce.random=[4]',
-                 'reduce.larger=[2]']
+                 'reduce.larger=[2]', 'reduce.tome=[]']
     assert go('finetune', tmp_path, *config, more=more,
               sizes=['model', 'teacher'] if network else ['model']) == 0
     rows = json.loads((tmp_path / 'accuracy.json').read_text())['accuracy']
@@ -239,7 +239,7 @@ def test_parts_are_learned_at_the_points(trained, tmp_path):
     assert go('finetune', tmp_path, 'shapenetpart', more=[
         f'output={tmp_path}', f'pretrained={trained}/teacher/last.ckpt', 'trainer.epochs=2',
         'heads.classes=2', 'heads.parts=4', 'heads.levels=[0, 1]', 'data.draw=64',
-        'reduce.runs=1', 'reduce.random=[2]', 'reduce.larger=[1]']) == 0
+        'reduce.runs=1', 'reduce.random=[2]', 'reduce.larger=[1]', 'reduce.tome=[]']) == 0
     rows = json.loads((tmp_path / 'miou.json').read_text())['miou']
     assert list(rows) == ['as trained', 'random 2', 'larger 1']
     assert all(0 <= row['miou_c']['mean'] <= 1 for row in rows.values())

@@ -26,6 +26,7 @@ from training.data import sets, vocabulary
 from training.models.backbone import Backbone, pool
 from training.models.heads import ClassHead, PartHead
 from training.models.point_parts import PointParts
+from training.models.reduced import LargerGroups, Reduced, Selected
 from training.models.student import Student
 from training.tasks.common import size_of
 from training.tasks.distill import make_student
@@ -35,6 +36,7 @@ from training.tasks.initial import head_width
 PARTS = {'tokenizer': ['backbone.tokenizer'], 'position': ['backbone.position'],
          'dso': ['supertokens'], 'encoder': ['backbone.encoder'], 'cau': ['upsample'],
          'gate': ['gate']}
+INTERPOLATE = (LargerGroups, Selected)
 
 
 class Teacher(nn.Module):
@@ -80,7 +82,9 @@ def budgets_of(config) -> List[Optional[int]]:
     """List the budgets that a configuration trains."""
     if 'student' not in config:
         return [None]
-    listed = config.get('budgets') or config['student'].get('budgets')
+    odds = config.get('budgets')
+    listed = {b for b in odds if odds[b]} | {config['beside']} - {0} if odds else \
+        config['student'].get('budgets')
     if listed:
         return sorted(listed)
     supertokens, groups = config['student']['supertokens'], config['data']['groups']
@@ -131,10 +135,14 @@ def _share_out(network, found, counts, budget, groups):
     if size.tokens not in (0, size.width):  # positions go through the tokenizer's projection
         found['position'] += groups * size.tokens * size.width
         rest -= groups * size.tokens * size.width
-    if isinstance(network, Student) and budget < groups and network.encode:
+    weighs = isinstance(network, Student) and network.encode or isinstance(network, INTERPOLATE)
+    if weighs and budget < groups:
         found['cau'] += groups * budget * size.width  # handing back
         rest -= groups * budget * size.width
-    found['gate'] += rest  # choosing the tokens that are kept
+    if not isinstance(network, Reduced):
+        found['gate'] += rest  # choosing the tokens that are kept
+    else:  # where the encoder is not called as a whole it is its blocks, else the operator
+        found['dso' if found['encoder'] else 'encoder'] += rest
 
 
 def _uncounted(backbone, groups, neighbours):

@@ -15,21 +15,33 @@
 """Distillation: the student rebuilds the frozen teacher's tokens, at every budget."""
 
 import random
+from typing import Union
 
 import torch
 import torch.nn.functional as F
 
+from training.config import ConfigError
 from training.data import sets
 from training.data.mixture import loader
 from training.models.backbone import Backbone
 from training.models.foundry import Foundry
+from training.models.reduced import make as make_reduced, Reduced
 from training.models.student import Student
 from training.tasks.common import Task, compile_backbone, fit, size_of, weights
 
 
-def make_student(config) -> Student:
-    """Make the student that a configuration describes; ``gate`` says as published."""
+def make_student(config) -> Union[Student, Reduced]:
+    """
+    Make the student that a configuration describes.
+
+    ``reduce`` names one by other means than supertokens, ``gate`` one as published.
+    """
     s = config['student']
+    if 'reduce' in s:
+        try:
+            return make_reduced(size_of(config['model']), config['teacher']['width'], s)
+        except ValueError as error:
+            raise ConfigError(str(error)) from None
     if 'gate' in s:
         known = ('supertokens', 'gate', 'ratio', 'content', 'temperature')
         return Foundry(size_of(config['model']), config['teacher']['width'],
@@ -73,7 +85,7 @@ class Distill(Task):
         error = F.smooth_l1_loss(rebuilt.tokens.float(), wanted, reduction='none').mean(-1)
         loss = error.mean()
         self.log_dict({'loss': loss, f'loss_{budget}': loss}, prog_bar=False)
-        if budget <= self.student.supertokens.count:
+        if isinstance(self.student, Student) and budget <= self.student.supertokens.count:
             loss = loss + gate_loss(rebuilt.fusable, error)
         return loss
 

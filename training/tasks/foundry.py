@@ -22,6 +22,7 @@ import torch.nn.functional as F
 
 from training.config import ConfigError
 from training.models.backbone import Backbone
+from training.models.foundry import Foundry
 from training.models.student import Student
 from training.tasks import distill as small
 from training.tasks.common import compile_backbone, fit, size_of, weights
@@ -70,9 +71,9 @@ class Distill(Recipe):
         start_from(self.student, state)
         self.distance = LOSSES[config['loss']]
         self.freeze_first(self.student.backbone.encoder)
-        if not self.student.gated:
+        if isinstance(self.student, Foundry) and not self.student.gated:
             self.student.backbone.position.requires_grad_(False)  # all fused: nothing uses them
-        elif not config['gate']['weight_decay']:
+        elif self.student.gated and not config['gate']['weight_decay']:
             self.undecayed.append(self.student.gate)
         if config['trainer']['compile']:
             compile_backbone(self.student.backbone)

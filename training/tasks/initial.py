@@ -14,16 +14,20 @@
 
 """What a published fine-tuning starts from: the teacher, or a student distilled from it."""
 
-from typing import List, Optional, Union
+from typing import List, Optional, Sequence, Union
 
 import torch
 
+from training.config import ConfigError
 from training.models.backbone import Backbone
 from training.models.foundry import Foundry
+from training.models.reduce import progressive
+from training.models.reduce.schedule import halving
+from training.models.reduced import Reduced
 from training.tasks.common import size_of, weights
 from training.tasks.distill import make_student
 
-Network = Union[Backbone, Foundry]
+Network = Union[Backbone, Foundry, Reduced]
 
 
 def network(config) -> Network:
@@ -37,7 +41,7 @@ def network(config) -> Network:
         if config['distilled']:
             student.load_state_dict(weights(config['distilled'], 'student.'))
         student.gate.requires_grad_(False)  # it learns from distillation alone
-        if not student.gated:
+        if isinstance(student, Foundry) and not student.gated:
             student.backbone.position.requires_grad_(False)  # all fused: nothing uses them
         return student
     backbone = Backbone(size_of(config['model']))
@@ -56,10 +60,12 @@ def encode(model: Network, groups: torch.Tensor, centers: torch.Tensor, budget: 
     """
     Give the tokens (B, c, d) that heads read.
 
-    :param budget: of a student; None: as it was distilled. A teacher has none.
+    :param budget: of a student; None: as it was distilled. A teacher's tokens are merged to that
+        many, and heads read those that are left; None: all tokens.
     """
     if isinstance(model, Backbone):
-        return model(groups, centers)
+        return model(groups, centers) if budget is None else merging(
+            model, groups, centers, budget)[-1].x
     return model(groups, centers, budget).tokens
 
 
@@ -71,6 +77,25 @@ def levels(model: Network, groups, centers, budget, after) -> List[torch.Tensor]
     not say what would stand for the others.
     """
     if isinstance(model, Backbone):
-        tokens, position = model.embed(groups, centers)
-        return model.encoder.levels(tokens, position, after)
+        if budget is not None:
+            found = merging(model, groups, centers, budget, after)
+            return [progressive.whole(level) for level in found[:-1]]
+        return model.encoder.levels(*model.embed(groups, centers), after)
     return [model(groups, centers, budget).tokens]
+
+
+def merging(model: Backbone, groups, centers, budget: int, after: Sequence[int] = ()
+            ) -> List[progressive.Merged]:
+    """
+    Merge a teacher's tokens by ToMe, halving them block by block (Foundry, B.4).
+
+    :return: tokens after some blocks and last the normalised ones, see
+        :func:`progressive.encode`.
+    """
+    try:
+        removed = halving(centers.shape[1], budget, len(model.encoder.blocks))
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+    start = progressive.begin(*model.embed(groups, centers))
+    return progressive.encode(model.encoder, start, progressive.Merging('tome'), removed,
+                              after=after)

@@ -16,8 +16,8 @@
 Fewer tokens at inference alone, without training for it (Foundry, section B.4).
 
 Random sampling keeps some of the groups; larger groups are fewer and hold 2 points / count
-neighbours each. Both are published for the fine-tuned teacher; for Foundry-Gate it is the budget
-or the fusion ratio r that changes.
+neighbours each; ToMe merges tokens in the encoder. All are published for the fine-tuned teacher;
+for Foundry-Gate it is the budget or the fusion ratio r that changes.
 """
 
 from dataclasses import dataclass
@@ -38,8 +38,8 @@ class Variant:
     """
     A way to spend fewer tokens.
 
-    :param kind: ``as trained``, ``random``, ``larger``, ``budget`` or ``ratio``.
-    :param value: groups kept, groups made, tokens, or r.
+    :param kind: ``as trained``, ``random``, ``larger``, ``tome``, ``budget`` or ``ratio``.
+    :param value: groups kept, groups made, tokens left, tokens, or r.
     """
 
     kind: str = 'as trained'
@@ -51,7 +51,8 @@ class Variant:
         return self.kind if self.value is None else f'{self.kind} {self.value}'
 
 
-KINDS = {'random': Backbone, 'larger': Backbone, 'budget': Foundry, 'ratio': Foundry}
+KINDS = {'random': Backbone, 'larger': Backbone, 'tome': Backbone, 'budget': Foundry,
+         'ratio': Foundry}
 
 
 def variants(network, config) -> List[Variant]:
@@ -70,7 +71,7 @@ def budget(network, variant: Variant) -> Optional[int]:
     """Give the budget of a variant; one that changes r sets it, and has none."""
     if variant.kind == 'ratio':
         network.ratio = variant.value
-    return variant.value if variant.kind == 'budget' else None
+    return variant.value if variant.kind in ('budget', 'tome') else None
 
 
 def reduce_groups(batch: dict, variant: Variant, generator: torch.Generator) -> dict:
