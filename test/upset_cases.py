@@ -167,11 +167,12 @@ def huge_unorganised(upset, edge=2000):
 
 def bad_clouds(upset):
     """Empty ones, nothing but NaN, and thousands that contradict themselves."""
-    rng = random.Random(0)
+    rng, before = random.Random(0), upset.node.said()
     nothing = [cloud_message(Cloud(np.full((n, 3), np.nan, np.float32), 1, n, 'camera'))
                for n in (0, 1, 30000)]
     upset.run(2, lambda: upset.peer.send(rng.choice(nothing)), 0.01)
     upset.run(10, lambda: upset.peer.cloud.publish(_spoilt(rng)), 0.005)
+    assert 'cloud left out' in upset.node.said()[len(before):]
 
 
 def _spoilt(rng) -> PointCloud2:
@@ -280,6 +281,7 @@ def parameter_storm(upset):
     defaults = table()
     assert all(r.successful for r in upset.peer.set(**{
         name: defaults[name][0] for name, right, _ in CHANGES if right}))
+    return f'passed, {said.splitlines()[-1]}'
 
 
 CASES = {

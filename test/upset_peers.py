@@ -74,7 +74,7 @@ def set_parameters():
                 peer.wait(lambda: waiting[0][3].done(), 'the first answer')
                 print('ready', flush=True)
             if i % RATE == 0:
-                print(f'{i} set, {len(waiting)} not answered yet', flush=True)
+                print(f'{i} set, {len(waiting)} of them not answered yet', flush=True)
 
 
 if __name__ == '__main__':
