@@ -14,6 +14,7 @@
 
 """What upsets a node, case by case; each does it, and what must hold meanwhile it asserts."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 import os
 from pathlib import Path
@@ -24,6 +25,7 @@ import sys
 import time
 
 from cloud_mutations import mutant
+from diagnostic_msgs.msg import DiagnosticArray
 from foundry_ros.cloud import Cloud
 from foundry_ros.config import table
 from live_node import BEST_EFFORT, LiveNode, Peer, PERIOD_S, RELIABLE, TABLE
@@ -105,7 +107,7 @@ def two_publishers(upset):
     """Two sensors of different resolution: each answer is of the frame of its cloud."""
     xyz = table_cloud().xyz.reshape(HEIGHT, WIDTH, 3)[::2, ::2]
     small = cloud_message(Cloud(xyz.reshape(-1, 3), *xyz.shape[:2], 'other'))
-    second, frames = upset.peer.publisher(BEST_EFFORT), {}
+    second, frames, before = upset.peer.publisher(BEST_EFFORT), {}, upset.node.said()
 
     def both():
         frames[upset.peer.send(TABLE)] = 'camera'
@@ -114,12 +116,16 @@ def two_publishers(upset):
     heard = upset.peer.heard
     answered = [(heard[stamp].header.frame_id, frames[stamp]) for stamp in {*heard} & {*frames}]
     assert set(answered) == {('camera', 'camera'), ('other', 'other')}, answered
+    assert 'start a node for each' in upset.node.said()[len(before):]
     upset.peer.node.destroy_publisher(second)
 
 
 def clock_back(upset):
     """Play a recording in a loop: /clock and stamps start again, three times."""
     clock, start, now = upset.peer.node.create_publisher(Clock, '/clock', 10), 100 * 10**9, 0
+    told = []
+    diagnostics = upset.peer.node.create_subscription(DiagnosticArray, '/diagnostics',
+                                                      told.append, 10)
     assert all(r.successful for r in upset.peer.set(
         use_sim_time=True, output__max_input_age=0.5))
 
@@ -136,6 +142,10 @@ def clock_back(upset):
         upset.peer.heard.clear()
         taken = upset.peer.good(stamp=tick)
         assert taken < 2, f'{taken:.1f} s after the clock went back'
+    told.clear()
+    upset.run(2 / upset.scale, lambda: upset.peer.send(TABLE, tick()))
+    assert told, 'no diagnostics after the clock went back'
+    upset.peer.node.destroy_subscription(diagnostics)
     assert all(r.successful for r in upset.peer.set(
         use_sim_time=False, output__max_input_age=0.0))
     upset.peer.node.destroy_publisher(clock)
@@ -257,12 +267,9 @@ def _empty(upset):
 def disk_full(upset):
     """Nothing more can be written where it logs and runs."""
     full = upset.node.runs_in
-    try:
-        with open(full / 'filler', 'wb', buffering=0) as filler:
-            while True:
-                filler.write(bytes(4096))
-    except OSError:
-        pass
+    with suppress(OSError), open(full / 'filler', 'wb', buffering=0) as filler:
+        while True:
+            filler.write(bytes(4096))
     assert shutil.disk_usage(full).free == 0
     upset.run(3, lambda: upset.peer.set(crop__max_range=-1.0))  # it has something to log
     upset.run(3, lambda: upset.peer.send(TABLE))

@@ -48,7 +48,7 @@ class CloudInput:
         """
         self._node, self._on_cloud, self._own = node, on_cloud, own_topics
         self._auto = reliability == 'auto'
-        self.seen = False
+        self.seen, self._frame = False, ''
         self._since = time.monotonic()
         self._subscribe(ReliabilityPolicy.RELIABLE if reliability == 'reliable'
                         else ReliabilityPolicy.BEST_EFFORT)
@@ -99,11 +99,17 @@ class CloudInput:
                                          f' asking for {best.name.lower()} now')
 
     def _take(self, message):
-        """Note that clouds arrive."""
+        """Note that clouds arrive, and where two sensors are taken for one."""
+        frame = message.header.frame_id
         if not self.seen:
             self.seen = True
-            self._node.get_logger().info(
-                f'clouds arrive in frame {message.header.frame_id!r}')
+            self._node.get_logger().info(f'clouds arrive in frame {frame!r}')
+        elif frame != self._frame:
+            self._node.get_logger().warning(
+                f'clouds arrive in the frames {self._frame!r} and {frame!r}: objects are followed '
+                'as one sensor sees them, start a node for each (namespace:=...)',
+                throttle_duration_sec=SAY_AGAIN_S)
+        self._frame = frame
         self._on_cloud(message)
 
     def _nothing(self) -> str:
