@@ -173,6 +173,15 @@ def test_gradients_pass_through_what_is_merged_and_not_through_the_match(columns
     assert (x.grad.abs().sum(2) > 0).all() and by.grad is None
 
 
+def test_half_precision_does_not_change_who_goes_where(columns):
+    x = features(2, 64, 8)
+    with torch.autocast('cpu', torch.bfloat16):
+        column = columns(x, 20)
+        merged, size = merge(column, 44, x)
+    assert torch.equal(column, columns(x, 20))
+    assert torch.equal(merged, merge(column, 44, x)[0]) and (size.sum(1) == 64).all()
+
+
 def test_tokens_that_are_all_alike_still_meet_the_budget():
     for match in MATCHES.values():
         column = match(torch.ones(1, 16, 4), 5)

@@ -102,6 +102,17 @@ def test_everything_that_can_learn_does(kind):
     assert not stuck
 
 
+@pytest.mark.parametrize('kind', [k for k in KINDS if k != 'prototypes'])
+def test_half_precision_and_equal_tokens_give_no_nan(kind):
+    made = student(kind).train()
+    with torch.autocast('cpu', torch.bfloat16):
+        groups, centers = clouds()
+        loss = made(groups[:, :1].expand_as(groups), centers).tokens.float().square().mean()
+    loss.backward()
+    assert torch.isfinite(loss)
+    assert all(torch.isfinite(p.grad).all() for p in made.parameters() if p.grad is not None)
+
+
 def test_prototypes_leave_the_backbone_alone_and_forget_where_a_token_was():
     made, (groups, centers) = student('prototypes'), clouds()
     assert not [p for p in made.parameters() if p.requires_grad]

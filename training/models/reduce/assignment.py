@@ -38,6 +38,18 @@ def rank(values: torch.Tensor) -> torch.Tensor:
     return before.long().sum(2)
 
 
+def multiply(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """
+    Multiply matrices in float32, whatever the precision of the run.
+
+    Sizes, and which token is nearest to which, want more than bfloat16.
+    """
+    if a.device.type == 'meta':  # knows no autocast
+        return a.float() @ b.float()
+    with torch.autocast(a.device.type, enabled=False):
+        return a.float() @ b.float()
+
+
 def one_hot(column: torch.Tensor, count: int, kind: torch.dtype = torch.float32) -> torch.Tensor:
     """Give columns (B, n) as a map (B, n, count) of zeros and one 1 a row."""
     return (column[..., None] == torch.arange(count, device=column.device)).to(kind)
@@ -53,10 +65,11 @@ def merge(column: torch.Tensor, count: int, x: torch.Tensor,
     :return: merged (B, count, d), zero where nothing went, and their sizes (B, count), whose sum
         is that of the sizes before.
     """
-    to = one_hot(column, count, x.dtype)
-    to = to if size is None else to * size[..., None].to(x.dtype)
+    to = one_hot(column, count)
+    to = to if size is None else to * size[..., None]
     total = to.sum(1)
-    return to.transpose(1, 2) @ x / total.clamp(min=1e-6)[..., None], total
+    merged = multiply(to.transpose(1, 2), x) / total.clamp(min=1e-6)[..., None]
+    return merged.to(x.dtype), total
 
 
 def unmerge(column: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
@@ -67,4 +80,6 @@ def unmerge(column: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
 def nearest(x: torch.Tensor, centers: torch.Tensor) -> torch.Tensor:
     """Give for each of x (B, n, d) the nearest of centers (B, m, d): (B, n) int64."""
     # |x|² is the same for all centers of a token.
-    return (centers.square().sum(2)[:, None] - 2 * x @ centers.transpose(1, 2)).argmin(2)
+    centers = centers.float()
+    away = centers.square().sum(2)[:, None] - 2 * multiply(x, centers.transpose(1, 2))
+    return away.argmin(2)

@@ -19,7 +19,7 @@ import torch.nn.functional as F
 
 from training.models.grouping import take
 from training.models.reduce import tome
-from training.models.reduce.assignment import rank
+from training.models.reduce.assignment import multiply, rank
 
 
 def energy(unit: torch.Tensor, margin: float) -> torch.Tensor:
@@ -30,7 +30,7 @@ def energy(unit: torch.Tensor, margin: float) -> torch.Tensor:
         so that tokens far away hardly count.
     :return: (B, n), the mean of ELU(cosine - margin) over all tokens.
     """
-    return F.elu(unit @ unit.transpose(1, 2) - margin).mean(2)
+    return F.elu(multiply(unit, unit.transpose(1, 2)) - margin).mean(2)
 
 
 def match(descriptors: torch.Tensor, remove: int, margin: float) -> torch.Tensor:
@@ -55,7 +55,7 @@ def match(descriptors: torch.Tensor, remove: int, margin: float) -> torch.Tensor
     protected = count - 2 * remove
     goes = (place < 2 * remove) & (place % 2 == 0)
     stays = (place < 2 * remove) & (place % 2 == 1)
-    similar = (unit @ unit.transpose(1, 2)).masked_fill(~stays[:, None], -2.0)
+    similar = multiply(unit, unit.transpose(1, 2)).masked_fill(~stays[:, None], -2.0)
     partner = take(place, similar.argmax(2))
     column = torch.where(goes, partner, place) // 2 + protected
     return torch.where(place < 2 * remove, column, place - 2 * remove)

@@ -67,7 +67,7 @@ class Merging(nn.Module):
         both = torch.cat([now.x, now.position.to(now.x.dtype)], dim=2)
         both, size = merge(column, both.shape[1] - remove, both, now.size)
         source = column.gather(1, now.source)
-        return Merged(*both.chunk(2, dim=2), size.float(), source)
+        return Merged(*both.chunk(2, dim=2), size, source)
 
 
 def encode(encoder: Encoder, now: Merged, merging: Merging, removed: Sequence[int],

@@ -17,7 +17,7 @@
 import torch
 import torch.nn.functional as F
 
-from training.models.reduce.assignment import rank
+from training.models.reduce.assignment import multiply, rank
 
 
 def match(descriptors: torch.Tensor, remove: int) -> torch.Tensor:
@@ -40,7 +40,7 @@ def match(descriptors: torch.Tensor, remove: int) -> torch.Tensor:
     stay = a.shape[1] - remove
     if b.shape[1] == 0:
         return torch.zeros_like(a[..., 0], dtype=torch.long)
-    similar = a @ b.transpose(1, 2)
+    similar = multiply(a, b.transpose(1, 2))
     place, best = rank(similar.amax(2)), similar.argmax(2)
     of_a = torch.where(place < remove, stay + best, place - remove)
     of_b = (stay + torch.arange(b.shape[1], device=a.device)).expand(b.shape[0], -1)
