@@ -15,6 +15,7 @@
 """KMeans-Student: nothing is distilled, its prototypes are clustered (Foundry, section B.3)."""
 
 from pathlib import Path
+from typing import Iterable
 
 import torch
 from tqdm import tqdm
@@ -23,18 +24,25 @@ from training.config import ConfigError
 from training.data.clouds import Augment, Clouds, loader
 from training.models.reduce import kmeans
 from training.models.reduced import Prototypes
-from training.tasks.foundry import Distill
+from training.tasks.foundry import Distill, DistillCached
+
+
+def batches(task: Distill) -> Iterable[dict]:
+    """Give the training clouds of an epoch; cached tokens where the task is on those."""
+    if isinstance(task, DistillCached):
+        return task.train_dataloader()
+    data = task.config['data']
+    return loader(Clouds(task.shapes(data['train']), data['batch'], 0, task.config['seed'],
+                         Augment(**data['augment']), draw=data['draw']), data['workers'])
 
 
 @torch.no_grad()
 def tokens_of(task: Distill) -> torch.Tensor:
     """Give the tokens (n, d) of the training clouds through the teacher's tokenizer."""
-    data, most = task.config['data'], task.config['clustering']['clouds']
-    clouds = Clouds(task.shapes(data['train']), data['batch'], 0, task.config['seed'],
-                    Augment(**data['augment']), draw=data['draw'])
+    most = task.config['clustering']['clouds']
     found, seen = [], 0
-    for batch in tqdm(loader(clouds, data['workers']), desc='tokens', unit='batch'):
-        batch = {k: v.to(task.device) for k, v in batch.items()}
+    for batch in tqdm(batches(task), desc='tokens', unit='batch'):
+        batch = {k: v.to(task.device) for k, v in batch.items() if torch.is_tensor(v)}
         groups = task.on_after_batch_transfer(batch, 0)['groups']
         left = most - seen if most else len(groups)
         found.append(task.teacher.tokenizer(groups[:left]).flatten(0, 1).cpu())
@@ -47,7 +55,7 @@ def tokens_of(task: Distill) -> torch.Tensor:
 def run(config, resume=False):
     """Cluster; the student's weights are under ``student.`` of the checkpoint."""
     del resume
-    task = Distill(config).eval()
+    task = (DistillCached if 'mix' in config['data'] else Distill)(config).eval()
     if not isinstance(task.student, Prototypes):
         raise ConfigError('clustering is for student.reduce: prototypes')
     on_gpu = config['trainer']['accelerator'] != 'cpu' and torch.cuda.is_available()
