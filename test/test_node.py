@@ -192,13 +192,13 @@ def test_quality_of_service_that_does_not_match_is_reported(bundle, capfd):
         bench.peer.create_publisher(PointCloud2, f'{NAME}/input', qos_profile_sensor_data)
         bench.node.trigger_configure()
         bench.node.trigger_activate()
-        said = _wait_for_line(bench, capfd, 'offering incompatible QoS')
-        assert '[WARN]' in said and f'{NAME}/input' in said and 'RELIABILITY' in said
+        said = _wait_for_line(bench, capfd, f"'{NAME}/input', offering incompatible QoS")
+        assert '[WARN]' in said and 'RELIABILITY' in said
         bench.peer.create_subscription(
             Detection3DArray, f'{NAME}/detections', print,
             QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL))
-        said = _wait_for_line(bench, capfd, 'requesting incompatible QoS')
-        assert '[WARN]' in said and f'{NAME}/detections' in said and 'DURABILITY' in said
+        said = _wait_for_line(bench, capfd, f"'{NAME}/detections', requesting incompatible QoS")
+        assert '[WARN]' in said and 'DURABILITY' in said
 
 
 @pytest.mark.parametrize('offered', [ReliabilityPolicy.RELIABLE, ReliabilityPolicy.BEST_EFFORT])
