@@ -219,6 +219,21 @@ def test_the_configurations_at_small_size_build_at_all_their_budgets(path):
     assert list(map(int, found)) == sorted(config['student']['budgets'])
 
 
+def test_the_small_comparison_asks_for_what_there_is_and_matches_costs():
+    students = configuration.load(CONFIGS / 'small/baselines.yaml')['students']
+    costs = {}
+    for name, (path, budgets) in students.items():
+        config = configuration.load(path)
+        budgets = sorted({min(budgets), *{12, 16, 64}.intersection(budgets)})
+        made = describe({**{k: v for k, v in config.items() if k not in ('heads', 'budgets')},
+                         'student': {**config['student'], 'budgets': budgets}})['macs']
+        costs[name] = {budget: made[str(budget)]['as_table_5'] for budget in budgets}
+    assert 0.99 < costs['ToMe'][12] / costs['student'][16] <= 1
+    assert costs['ToMe'][64] == costs['teacher, ToMe at inference'][64]
+    tuned = {p.name for p in (CONFIGS / 'small/reduce').glob('*_finetune.yaml')}
+    assert tuned <= {Path(path).name for path, _ in students.values()}
+
+
 @pytest.mark.parametrize('path', sorted(
     p.relative_to(CONFIGS).as_posix() for p in CONFIGS.glob('paper/reduce/_*.yaml')))
 def test_an_overlay_is_the_student_that_is_distilled(path):
