@@ -83,6 +83,12 @@ class LoadMonitor:
             self._load = self._measure(now)
         return self._load
 
+    def close(self):
+        """Give back what the sources took; the GPU is unknown from then on."""
+        if self._gpu:
+            self._gpu.close()
+            self._gpu = None
+
     def _measure(self, now):
         """Take a sample and compare it with the oldest one in the window."""
         self._samples.append(self._processors.sample(now))
@@ -108,9 +114,13 @@ def _nvml() -> Optional[Source]:
     try:
         import pynvml
         pynvml.nvmlInit()
+    except Exception:  # noqa: B902 not installed, or no driver
+        return None
+    try:
         device = pynvml.nvmlDeviceGetHandleByIndex(0)
         pynvml.nvmlDeviceGetUtilizationRates(device)
-    except Exception:  # noqa: B902 not installed, no driver, or a GPU that does not tell
+    except Exception:  # noqa: B902 no GPU, or one that does not tell
+        pynvml.nvmlShutdown()
         return None
 
     def read():
@@ -118,4 +128,4 @@ def _nvml() -> Optional[Source]:
             return pynvml.nvmlDeviceGetUtilizationRates(device).gpu / 100
         except pynvml.NVMLError:
             return None
-    return Source(read, 'NVML')
+    return Source(read, 'NVML', pynvml.nvmlShutdown)

@@ -21,10 +21,15 @@ from typing import Any, Callable, Iterable, List, Optional
 
 @dataclass(frozen=True)
 class Source:
-    """What this machine tells: ``read`` gives it, ``where`` says what it is read from."""
+    """
+    What this machine tells.
+
+    ``read`` gives it, ``where`` says what it is read from, ``close`` gives back what that took.
+    """
 
     read: Callable[[], Any]
     where: str
+    close: Callable[[], Any] = lambda: None
 
 
 def read_text(path: str) -> Optional[str]:

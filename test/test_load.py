@@ -13,6 +13,7 @@
 # limitations under the License.
 """Load: shares between 0 and 1, own part told apart, absent sources left out."""
 
+import sys
 from types import SimpleNamespace
 
 from foundry_ros import cores, load as load_module
@@ -132,3 +133,24 @@ def test_this_machine():
     now[0] = 1.0
     value = load.read()
     assert value.cpu is None or 0 <= value.own <= value.cpu <= 1
+
+
+@pytest.mark.parametrize('tells', [True, False])
+def test_nvml_is_given_back(monkeypatch, tmp_path, tells):
+    """Every start of NVML has its end, also where the GPU does not tell its load."""
+    class Error(Exception):
+        """An error of NVML."""
+
+    def rates(device):
+        if not tells:
+            raise Error('not supported')
+        return SimpleNamespace(gpu=50)
+    opened = []
+    monkeypatch.setitem(sys.modules, 'pynvml', SimpleNamespace(
+        NVMLError=Error, nvmlInit=lambda: opened.append(1), nvmlShutdown=opened.pop,
+        nvmlDeviceGetHandleByIndex=lambda index: index, nvmlDeviceGetUtilizationRates=rates))
+    load = LoadMonitor(root=str(tmp_path))
+    assert load.read().gpu == (0.5 if tells else None) and len(opened) == tells
+    load.close()
+    load.close()
+    assert not opened

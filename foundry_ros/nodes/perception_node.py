@@ -150,6 +150,8 @@ class PerceptionNode(Node):
         for publisher in self._outputs.values():
             self.destroy_lifecycle_publisher(publisher)
         self._outputs = {}
+        if self._pipeline is not None:
+            self._pipeline.load.close()
         self._pipeline = self._record.frame = None
         self._record.error = ''
         self._frames.close()
