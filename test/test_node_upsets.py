@@ -17,7 +17,8 @@
 from live_node import LiveNode, Peer
 from mock_bundle import make_bundle
 import pytest
-from upset_cases import CASES, huge, Upset
+from upset_bench import Upset
+from upset_cases import CASES, huge
 from upset_node import ANSWER_S, GROWTH_MB, settled
 
 

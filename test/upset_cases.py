@@ -15,20 +15,16 @@
 """What upsets a node, case by case; each does it, and what must hold meanwhile it asserts."""
 
 from contextlib import suppress
-from dataclasses import dataclass
-import os
-from pathlib import Path
+import itertools
 import random
 import shutil
-import subprocess
-import sys
 import time
 
 from cloud_mutations import mutant
 from diagnostic_msgs.msg import DiagnosticArray
 from foundry_ros.cloud import Cloud
 from foundry_ros.config import table
-from live_node import BEST_EFFORT, LiveNode, Peer, PERIOD_S, RELIABLE, TABLE
+from live_node import BEST_EFFORT, PERIOD_S, RELIABLE, TABLE
 import numpy as np
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from ros_bench import cloud_message
@@ -38,51 +34,7 @@ from sensor_msgs.msg import PointCloud2, PointField
 from table_scene import HEIGHT, table_cloud, WIDTH
 from upset_peers import CHANGES
 
-HERE = Path(__file__).resolve().parent
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-
-
-@dataclass
-class Upset:
-    """
-    A node at work and what there is to upset it with.
-
-    ``bundle`` is the folder of its model, ``spare`` that of another model, ``scale`` the share of
-    the full length that cases take.
-    """
-
-    node: LiveNode
-    peer: Peer
-    bundle: Path
-    spare: Path
-    scale: float = 1.0
-    table = TABLE
-
-    def other(self, what: str) -> subprocess.Popen:
-        """Start another process of :mod:`upset_peers` and wait until it is at work."""
-        path = f'{HERE.parent}{os.pathsep}{os.environ["PYTHONPATH"]}'
-        process = subprocess.Popen(
-            [sys.executable, HERE / 'upset_peers.py', what], text=True, stdout=subprocess.PIPE,
-            env={**os.environ, 'PYTHONPATH': path})
-        assert process.stdout.readline() == 'ready\n'
-        return process
-
-    def run(self, seconds: float, each=None, period=PERIOD_S):
-        """Let time pass; what ``each`` does happens every so often."""
-        end, due = time.monotonic() + seconds * self.scale, time.monotonic()
-
-        def over():
-            nonlocal due
-            if each and time.monotonic() >= due:
-                each()
-                due += period
-            return time.monotonic() >= end
-        self.peer.wait(over)
-
-    def published_by(self, qos):
-        """Publish with another quality of service from now on."""
-        self.peer.node.destroy_publisher(self.peer.cloud)
-        self.peer.cloud = self.peer.publisher(qos)
 
 
 def publisher_dies(upset):
@@ -108,16 +60,21 @@ def two_publishers(upset):
     xyz = table_cloud().xyz.reshape(HEIGHT, WIDTH, 3)[::2, ::2]
     small = cloud_message(Cloud(xyz.reshape(-1, 3), *xyz.shape[:2], 'other'))
     second, frames, before = upset.peer.publisher(BEST_EFFORT), {}, upset.node.said()
+    sensors = itertools.cycle([(TABLE, upset.peer.cloud), (small, second)])
 
-    def both():
-        frames[upset.peer.send(TABLE)] = 'camera'
-        frames[upset.peer.send(small, by=second)] = 'other'
-    upset.run(3, both)
-    heard = upset.peer.heard
-    answered = [(heard[stamp].header.frame_id, frames[stamp]) for stamp in {*heard} & {*frames}]
-    assert set(answered) == {('camera', 'camera'), ('other', 'other')}, answered
+    def one():
+        message, by = next(sensors)
+        frames[upset.peer.send(message, by=by)] = message.header.frame_id
+
+    def answered():
+        heard = upset.peer.heard
+        return {(heard[s].header.frame_id, frames[s]) for s in {*heard} & {*frames}}
+    try:
+        upset.run(3, one, PERIOD_S / 2, lambda: len(answered()) > 1)
+    finally:
+        upset.peer.node.destroy_publisher(second)
+    assert answered() == {('camera', 'camera'), ('other', 'other')}
     assert 'start a node for each' in upset.node.said()[len(before):]
-    upset.peer.node.destroy_publisher(second)
 
 
 def clock_back(upset):

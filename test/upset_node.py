@@ -89,7 +89,8 @@ def upset_all(names) -> int:
     from foundry_ros.student import default_bundle
     from live_node import LiveNode, Peer
     from mock_bundle import make_bundle
-    from upset_cases import CASES, Upset
+    from upset_bench import Upset
+    from upset_cases import CASES
     print('case                 answers in [s]  memory [MB]: before after  handles', flush=True)
     failed = 0
     with tempfile.TemporaryDirectory() as name, small_disk(Path(name) / 'disk') as disk:
@@ -120,7 +121,8 @@ def relaunched(folder, bundle) -> bool:
     """Do the one case in which the node is started by its launch file."""
     from launched_node import LaunchedNode
     from live_node import Peer
-    from upset_cases import respawned, Upset
+    from upset_bench import Upset
+    from upset_cases import respawned
     folder.mkdir()
     with LaunchedNode(folder, bundle) as node, Peer() as peer:
         peer.wait(peer.connected, 'the launched node')
