@@ -86,7 +86,7 @@ def throttling(root: str = '/', clock: Callable[[], float] = time.monotonic) -> 
     if not sources:
         return None
     # all are read each time: a count that is not read would seem to rise later
-    return Source(lambda: any([source.read() for source in sources]),
+    return Source(lambda: sum(bool(source.read()) for source in sources) > 0,
                   ', '.join(source.where for source in sources))
 
 
