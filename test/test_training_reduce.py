@@ -331,14 +331,16 @@ def test_schedules_are_those_of_the_paper():
     assert schedule.halving(64, 1, 12) == [32, 16, 8, 4, 2, 1] + [0] * 6
     assert schedule.even(64, 16, 12) == [4] * 12
     for left in range(1, 65):
-        for kind in (schedule.halving, schedule.even):
+        for kind in (schedule.halving, schedule.even, schedule.geometric):
             now = 64
             for gone in kind(64, left, 12):
                 assert 0 <= gone <= now // 2
                 now -= gone
             assert now == left
     assert max(schedule.even(64, 3, 12)) < max(schedule.halving(64, 3, 12))
-    for kind in (schedule.halving, schedule.even):
+    assert schedule.geometric(64, 4, 4) == [32, 16, 8, 4]
+    assert schedule.geometric(64, 16, 4) == [18, 14, 9, 7]  # 64, 46, 32, 23, 16
+    for kind in (schedule.halving, schedule.even, schedule.geometric):
         with pytest.raises(ValueError, match='2 blocks, .* leave 16 of 64 tokens and not 8'):
             kind(64, 8, 2)
 

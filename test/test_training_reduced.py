@@ -124,7 +124,7 @@ def test_prototypes_leave_the_backbone_alone_and_forget_where_a_token_was():
 
 
 @pytest.mark.parametrize('kind', MERGES)
-@pytest.mark.parametrize('schedule', ['halving', 'even'])
+@pytest.mark.parametrize('schedule', ['halving', 'even', 'geometric'])
 def test_merged_tokens_are_means_and_count_as_many(kind, schedule):
     made = student(kind, schedule=schedule)
     tokens, position = made.backbone.embed(*clouds())
@@ -251,7 +251,7 @@ def test_an_overlay_is_the_student_that_is_distilled(path):
     ({'reduce': 'magic'}, "one of tome, .*, not 'magic'"),
     ({'reduce': 'tome', 'after': 2}, 'student.after is no option of tome'),
     ({'reduce': 'tome', 'upsample': 'x'}, "copy or cau, not 'x'"),
-    ({'reduce': 'pitome', 'schedule': 'x'}, "halving or even, not 'x'"),
+    ({'reduce': 'pitome', 'schedule': 'x'}, "halving or even or geometric, not 'x'"),
     ({'reduce': 'kmeans', 'by': 'x'}, "tokens or centers, not 'x'"),
     ({'reduce': 'patch_merger', 'after': 4}, 'after is 4, the encoder has 4 blocks')])
 def test_a_student_that_cannot_be_made_is_one_line(options, said):

@@ -127,7 +127,7 @@ def test_more_merging_than_blocks_allow_is_one_line(teacher, monkeypatch, tmp_pa
 
 @pytest.mark.parametrize('name', [*SMALL, 'prototypes'])
 def test_the_small_recipe_goes_through_to_an_export(
-        root, teacher, monkeypatch, tmp_path_factory, tmp_path, name):  # noqa: F811
+        root, teacher, monkeypatch, tmp_path_factory, tmp_path, name, capsys):  # noqa: F811
     monkeypatch.setattr('training.data.shapes.SIMULATED', {'box': 4})
     folder, cache = 'training/configs/small/reduce', tmp_path_factory.getbasetemp() / 'cache'
     tiny = [*overrides(cache.parent, 'teacher'), 'model.depth=2', 'teacher.depth=2',
@@ -143,6 +143,9 @@ def test_the_small_recipe_goes_through_to_an_export(
     config = configuration.load(f'{folder}/{name}_finetune.yaml',
                                 [*heads, f'data.root={root}'])
     assert budgets_of(config) == sorted({16, config['beside']} - {0})
+    assert run('export', tmp_path, root, '--config', f'{folder}/{name}_finetune.yaml',
+               *heads) == 1
+    assert f'this one has reduce: {name}' in capsys.readouterr().err
     model = export.load_model(config)
     tokens = sets.tokens('modelnet40_test', config['data'])
     rows = compare.accuracy(model, tokens, np.asarray(tokens.labels), 16)

@@ -28,9 +28,10 @@ import torch
 from torch import nn
 import yaml
 
+from training.config import ConfigError
 from training.data import sets, vocabulary
 from training.models.backbone import pool
-from training.models.student import MENU
+from training.models.student import MENU, Student
 from training.tasks.common import weights
 from training.tasks.finetune import Recogniser
 from training.tasks.distill import make_student
@@ -195,6 +196,9 @@ def run(config, resume=False):
     """Write the bundle folder named by ``bundle.output`` and print how exact it is."""
     del resume
     model = load_model(config)
+    if not isinstance(model.student, Student):
+        raise ConfigError('a bundle is of a student with supertokens, this one has '
+                          f'reduce: {config["student"]["reduce"]}')
     folder = Path(config['bundle']['output'])
     folder.mkdir(parents=True, exist_ok=True)
     val = sets.tokens('modelnet40_val', config['data'])

@@ -95,8 +95,9 @@ class Progressive(Reduced):
 
     Modifications: positions are merged with the features, for they are added before each block.
 
-    :param kind: ``tome`` or ``pitome``. :param schedule: ``halving`` as the paper has it, or
-        ``even``. :param proportional: whether the attention counts merged tokens by size.
+    :param kind: ``tome`` or ``pitome``. :param schedule: ``halving`` as the paper has it, ``even``
+        as ToMe itself or ``geometric`` as PiToMe itself.
+    :param proportional: whether the attention counts merged tokens by size.
     """
 
     OPTIONS = ('upsample', 'schedule', 'proportional')
@@ -117,7 +118,8 @@ class Progressive(Reduced):
         return progressive.whole(made), one_hot(made.source, left)
 
 
-SCHEDULES = {'halving': schedule.halving, 'even': schedule.even}
+SCHEDULES = {'halving': schedule.halving, 'even': schedule.even,
+             'geometric': schedule.geometric}
 
 
 class PatchMerged(Reduced):

@@ -14,6 +14,7 @@
 
 """How many tokens each block of an encoder takes away, and what that costs."""
 
+import math
 from typing import List
 
 
@@ -33,6 +34,16 @@ def even(count: int, left: int, depth: int) -> List[int]:
         if sum(removed) == count - left:
             return removed
     return _schedule(count, left, depth, count)  # says why there is none
+
+
+def geometric(count: int, left: int, depth: int) -> List[int]:
+    """Keep the same share of the tokens in each block, as PiToMe itself does."""
+    share, now, removed = (left / count) ** (1 / depth), count, []
+    for i in range(1, depth + 1):
+        wanted = max(left, math.ceil(count * share ** i - 1e-6))
+        removed.append(max(0, min(now - wanted, now // 2)))
+        now -= removed[-1]
+    return removed if now == left else _schedule(count, left, depth, count)
 
 
 def cost(count: int, removed: List[int]) -> float:
