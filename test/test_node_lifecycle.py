@@ -15,10 +15,12 @@
 """The node's states: what is loaded, subscribed and published in each."""
 
 import gc
+from types import SimpleNamespace
 import weakref
 
 from diagnostic_msgs.msg import DiagnosticStatus
 from foundry_ros.nodes import perception_node
+from foundry_ros.nodes.lifecycle import told
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from mock_bundle import make_bundle
@@ -132,6 +134,15 @@ def test_an_error_in_a_transition(bundle, capfd, transition, monkeypatch):
         assert bench.call(GetState, 'get_state').current_state.label == 'unconfigured'
         assert bench.node._pipeline is None and bench.node._input is None
         bench.activate().send(table_cloud(stamp=3))
+
+
+def test_an_end_in_the_midst_of_a_transition():
+    """Ctrl-C while the model loads is no error to tell of."""
+    ended = SimpleNamespace(context=SimpleNamespace(ok=lambda: False))  # has no logger
+
+    def load(node, state):
+        raise RuntimeError('the context is invalid')
+    assert told(load)(ended, None) == TransitionCallbackReturn.ERROR
 
 
 def test_an_impossible_transition_is_refused(bundle, capfd):

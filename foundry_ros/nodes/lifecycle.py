@@ -31,7 +31,8 @@ def told(transition):
         try:
             return transition(node, state)
         except Exception:  # noqa: B902 a defect
-            node.get_logger().error(traceback.format_exc())
+            if node.context.ok():  # or else ROS ended meanwhile, and nothing can be told
+                node.get_logger().error(traceback.format_exc())
             return TransitionCallbackReturn.ERROR
     return guarded
 
