@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Gives back to the system what an exceptionally large cloud took."""
+"""Gives back to the system what an exceptionally large cloud or a model took."""
 
 import ctypes
 
@@ -55,6 +55,10 @@ class Trimmer:
         if self._largest < LARGE or size > self._largest / 2:
             return False
         self._largest = size
+        self.trim()
+        return True
+
+    def trim(self):
+        """Give back what is free."""
         if self._trim is not None:
             self._trim(0)
-        return True

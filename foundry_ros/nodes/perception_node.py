@@ -155,6 +155,7 @@ class PerceptionNode(Node):
         self._pipeline = self._record.frame = None
         self._record.error = ''
         self._frames.close()
+        self._trimmer.trim()
 
     def _on_cloud(self, message: PointCloud2):
         """Hand a cloud to the worker, in place of one that waits."""
