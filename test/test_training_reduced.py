@@ -113,6 +113,13 @@ def test_half_precision_and_equal_tokens_give_no_nan(kind):
     assert all(torch.isfinite(p.grad).all() for p in made.parameters() if p.grad is not None)
 
 
+def test_clusters_without_members_are_not_attended_to():
+    groups, centers = clouds()
+    groups = groups[:, :1].expand_as(groups)  # all tokens alike: one cluster has them all
+    made = student('kmeans')
+    torch.testing.assert_close(made(groups, centers, 16).tokens, made(groups, centers, 1).tokens)
+
+
 def test_prototypes_leave_the_backbone_alone_and_forget_where_a_token_was():
     made, (groups, centers) = student('prototypes'), clouds()
     assert not [p for p in made.parameters() if p.requires_grad]
