@@ -30,6 +30,7 @@ from foundry_ros.nodes.logs import forward_logs
 from foundry_ros.nodes.memory import Trimmer
 from foundry_ros.nodes.messages import fill, outgoing, qos
 from foundry_ros.nodes.parameters import Parameters
+from foundry_ros.nodes.transport import Transport
 from foundry_ros.pipeline import Frame, Pipeline
 from foundry_ros.student import BundleError, default_bundle, load_bundle, Student
 from rclpy.lifecycle import Node, State, TransitionCallbackReturn
@@ -62,6 +63,7 @@ class PerceptionNode(Node):
         self._record = Record()
         self._worker = LatestWorker(self._work)
         self._trimmer = Trimmer()
+        self._transport = Transport()
         self._settings = Parameters(self, self._apply)
         self._service = self.create_service(SetBool, '~/enable', self._on_enable)
         refuse_impossible(self)
@@ -164,9 +166,11 @@ class PerceptionNode(Node):
         self._record.received += 1
         if not self._enabled or not self._wanted():
             return
-        stamp = message.header.stamp
-        self._pipeline.controller.arrived(stamp.sec * 10**9 + stamp.nanosec)
-        self._record.dropped += self._worker.put((time.perf_counter(), message))
+        stamp = message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
+        self._pipeline.controller.arrived(stamp)
+        late = self._transport.excess_ms(stamp, self.get_clock().now().nanoseconds)
+        since = time.perf_counter() - late / 1e3
+        self._record.dropped += self._worker.put((since, message))
 
     def _wanted(self):
         """List the topics that somebody listens to; without any there is no work."""

@@ -15,6 +15,7 @@
 """The node as its own process, and a sensor that plays clouds to it at a steady rate."""
 
 from dataclasses import dataclass
+import os
 import subprocess
 import sys
 import threading
@@ -33,7 +34,6 @@ from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import PointCloud2
 
-INPUT = '/rehearsal/points'
 HEARD = ('detections', 'parts', 'token_budget')
 PATIENCE_S = 60.0
 # Answers that come later are not waited for.
@@ -75,8 +75,10 @@ class Rehearsal:
 
         :param arguments: of the node, after ``--ros-args``.
         """
+        # a name of its own, as the robot's node may run beside it
+        self._space = f'/rehearsal_{os.getpid()}'
         self._command = [sys.executable, '-m', 'foundry_ros.nodes.start', '--ros-args',
-                         '-r', f'~/input:={INPUT}', '--log-level', 'error', *arguments]
+                         '-r', f'__ns:={self._space}', '--log-level', 'error', *arguments]
         self._shots: Dict[int, Shot] = {}
         self._tokens: List[int] = []
 
@@ -84,11 +86,12 @@ class Rehearsal:
         """Start the node and bring it to work."""
         rclpy.init()
         self._peer = rclpy.create_node('rehearsal')
-        self._cloud = self._peer.create_publisher(PointCloud2, INPUT, QoSProfile(depth=1))
+        self._cloud = self._peer.create_publisher(PointCloud2, self._name('input'),
+                                                  QoSProfile(depth=1))
         take = {'detections': self._answered, 'parts': lambda _: None,
                 'token_budget': lambda message: self._tokens.append(message.data)}
         for topic in HEARD:
-            self._peer.create_subscription(type(fill(TOPICS[topic], {})), f'/{NODE}/{topic}',
+            self._peer.create_subscription(type(fill(TOPICS[topic], {})), self._name(topic),
                                            take[topic], qos(topic))
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self._peer)
@@ -174,9 +177,12 @@ class Rehearsal:
                                 _xyz(d.bbox.center.position)) for d in message.detections]
             shot.age_ms = (now - shot.stamp) / 1e6
 
+    def _name(self, item):
+        return f'{self._space}/{NODE}/{item}'
+
     def _call(self, kind, name, **request):
         """Call a service of the node."""
-        client = self._peer.create_client(kind, f'/{NODE}/{name}')
+        client = self._peer.create_client(kind, self._name(name))
         self._wait(client.service_is_ready)
         future = client.call_async(kind.Request(**request))
         self._wait(future.done)
