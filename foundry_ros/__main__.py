@@ -25,6 +25,8 @@ import os
 import sys
 from typing import List, Optional
 
+from foundry_ros import blas  # noqa: F401 before numpy
+
 VERBS = {
     'replay': ('foundry_ros.replay', 'name the objects of a recording and their parts'),
     'simulate': ('foundry_ros.simulate', 'write a simulated recording with its truth'),

@@ -31,6 +31,7 @@ import yaml
 from training.config import ConfigError
 from training.data import sets, vocabulary
 from training.models.backbone import pool
+from training.models.regions import RegionStudent
 from training.models.student import MENU, Student
 from training.tasks.common import weights
 from training.tasks.finetune import Recogniser
@@ -98,9 +99,24 @@ class AnyBudget(nn.Module):
         return gathered, back, (1 - filled) * -1e4
 
 
+class AnyRegions(nn.Module):
+    """A recogniser of regions: its code works with a budget that is a tensor as it is."""
+
+    def __init__(self, model: Recogniser):
+        super().__init__()
+        self.model = model
+
+    def forward(self, groups, centers, token_budget):
+        """Give features (B, F), class logits (B, classes) and part logits (B, c, parts)."""
+        rebuilt = self.model.student(groups, centers, token_budget)
+        features = rebuilt.summary
+        return features, self.model.class_head(features), self.model.part_head(rebuilt.tokens)
+
+
 def write_onnx(model: Recogniser, path) -> None:
     """Trace the recogniser to ONNX with a dynamic batch and the budget as an input."""
-    exported = AnyBudget(model).eval()
+    kind = AnyRegions if isinstance(model.student, RegionStudent) else AnyBudget
+    exported = kind(model).eval()
     example = (torch.randn(2, 64, 32, 3) * 0.1, torch.randn(2, 64, 3), torch.tensor(32))
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')  # the tracer warns of every shape that it fixes
@@ -130,7 +146,7 @@ def largest_differences(model: Recogniser, path, groups, centers,
     for budget in MENU:
         with torch.no_grad():
             rebuilt = model.student(torch.from_numpy(groups), torch.from_numpy(centers), budget)
-            features = pool(rebuilt.tokens)
+            features = rebuilt.summary
             wanted = features, model.class_head(features), model.part_head(rebuilt.tokens)
         got = session.run(None, {'groups': groups, 'centers': centers,
                                  'token_budget': np.array(budget)})
@@ -196,8 +212,8 @@ def run(config, resume=False):
     """Write the bundle folder named by ``bundle.output`` and print how exact it is."""
     del resume
     model = load_model(config)
-    if not isinstance(model.student, Student):
-        raise ConfigError('a bundle is of a student with supertokens, this one has '
+    if not isinstance(model.student, (Student, RegionStudent)):
+        raise ConfigError('a bundle is of a student with supertokens or regions, this one has '
                           f'reduce: {config["student"]["reduce"]}')
     folder = Path(config['bundle']['output'])
     folder.mkdir(parents=True, exist_ok=True)

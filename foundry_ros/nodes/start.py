@@ -19,6 +19,7 @@ import signal
 import sys
 from typing import List, Optional
 
+from foundry_ros import blas  # noqa: F401 before numpy
 from foundry_ros.nodes.memory import share_one_heap
 import rclpy
 from rclpy.executors import ExternalShutdownException

@@ -20,7 +20,7 @@ from typing import Sequence
 import torch
 from torch import nn
 
-from training.models.tokenizer import Tokenizer
+from training.models.tokenizer import KINDS
 from training.models.transformer import Encoder, Position
 
 
@@ -31,6 +31,7 @@ class Size:
 
     ``tokens`` is the width that tokens and positions are made in, 0 for ``width``; where it
     differs, one linear layer brings both to ``width`` (the paper's ViT-T: 384 to 192).
+    ``tokenizer`` is the paper's, ``mixing``, or ``lean``.
     """
 
     width: int = 384
@@ -42,6 +43,7 @@ class Size:
     dropout: float = 0.1
     attention: float = 0.0
     tokens: int = 0
+    tokenizer: str = 'mixing'
 
 
 class Backbone(nn.Module):
@@ -50,9 +52,9 @@ class Backbone(nn.Module):
     def __init__(self, size: Size):
         super().__init__()
         self.size = size
-        self.tokenizer = Tokenizer(size.first, size.second, size.width)
+        self.tokenizer = KINDS[size.tokenizer](size.first, size.second, size.width)
         self.position = Position(size.tokens or size.width)
-        if size.tokens not in (0, size.width, tuple(size.second)[-1]):
+        if size.tokens not in (0, size.width, *tuple(size.second)[-1:]):
             raise ValueError(f'tokens of {size.tokens} are not what a tokenizer with second='
                              f'{list(size.second)} makes')
         self.encoder = Encoder(size.width, size.depth, size.heads, size.drop_path, size.dropout,

@@ -19,7 +19,7 @@ from typing import Optional
 import torch
 from torch import nn
 
-from training.models.backbone import Size
+from training.models.backbone import pool, Size
 from training.models.student import Rebuilt, Student
 
 
@@ -81,4 +81,5 @@ class Foundry(Student):
         of_supertokens, own = x.split([fused.shape[1], tokens.shape[1]], dim=1)
         handed = fuse * (back @ of_supertokens) + (1 - fuse) * own
         back = torch.cat([fuse * back, torch.diag_embed(1 - fuse.squeeze(-1))], dim=2)
-        return Rebuilt(self.upsample(tokens + handed), fusable, back)
+        rebuilt = self.upsample(tokens + handed)
+        return Rebuilt(rebuilt, fusable, back, pool(rebuilt))

@@ -31,6 +31,40 @@ class ClassHead(nn.Sequential):
             nn.Dropout(dropout), nn.Linear(hidden, classes))
 
 
+class TwoClassHeads(nn.Module):
+    """
+    What the encoder's tokens say of the class, added to what the student's own tokens say.
+
+    The second does not change with the budget and is learned sooner; in training the first has a
+    loss of its own besides, or it would be left with nothing to learn.
+
+    :param encoded: features of the encoder's tokens, the first ones of a summary.
+    :param own: features of the student's own tokens.
+    """
+
+    def __init__(self, encoded: int, own: int, classes: int, dropout: float = 0.5):
+        super().__init__()
+        self.widths = [encoded, own]
+        self.encoded = ClassHead(encoded // 2, classes, dropout=dropout)
+        self.own = ClassHead(own // 2, classes, dropout=dropout)
+
+    def encoder_alone(self, summary: torch.Tensor) -> torch.Tensor:
+        """Give the encoder's class logits of a summary."""
+        return self.encoded(summary.split(self.widths, dim=1)[0])
+
+    def forward(self, summary: torch.Tensor) -> torch.Tensor:
+        """Map a summary (B, encoded + own) to class logits (B, classes)."""
+        encoded, own = summary.split(self.widths, dim=1)
+        return self.encoded(encoded) + self.own(own)
+
+
+def make_class_head(widths, classes: int, dropout: float) -> nn.Module:
+    """Make the head for a summary of one part or of two."""
+    if len(widths) == 2:
+        return TwoClassHeads(*widths, classes, dropout)
+    return ClassHead(widths[0] // 2, classes, dropout=dropout)
+
+
 class PartHead(nn.Module):
     """
     Part logits of each group; the robot carries them to the points.

@@ -24,7 +24,7 @@ from typing import Optional, Tuple
 import torch
 from torch import nn
 
-from training.models.backbone import Backbone, Size
+from training.models.backbone import Backbone, pool, Size
 from training.models.grouping import take
 from training.models.reduce import fps_select, kmeans, progressive, schedule
 from training.models.reduce.assignment import merge, nearest, one_hot, unmerge
@@ -54,6 +54,7 @@ class Reduced(nn.Module):
             raise ValueError(f'tokens of {size.width} cannot stand for the teacher\'s of '
                              f'{teacher_width} as they are: set student.upsample to cau')
         self.count = count
+        self.summary_widths = (2 * teacher_width,)
         self.backbone = Backbone(size)
         self.gate = nn.Identity()  # none: nothing decides, and it has no weights
         self.upsample = Upsample(size.width, teacher_width) if upsample == 'cau' else None
@@ -82,7 +83,7 @@ class Reduced(nn.Module):
         else:
             handed, back = self.reduce(tokens, position, centers, left)
         rebuilt = handed if self.upsample is None else self.upsample(tokens + handed)
-        return Rebuilt(rebuilt, torch.ones_like(tokens[..., 0]), back)
+        return Rebuilt(rebuilt, torch.ones_like(tokens[..., 0]), back, pool(rebuilt))
 
     def reduce(self, tokens, position, centers, left: int) -> Tuple[torch.Tensor, torch.Tensor]:
         """Give what the encoder hands to each token (B, c, d), and by which map (B, c, left)."""
@@ -231,7 +232,8 @@ class LargerGroups(Reduced):
         larger, chosen = fps_select.regroup(groups, centers, left, neighbours)
         back = fps_select.interpolation(centers, chosen)
         x = self.backbone(larger, chosen)
-        return Rebuilt(back.to(x.dtype) @ x, torch.ones_like(centers[..., 0]), back)
+        rebuilt = back.to(x.dtype) @ x
+        return Rebuilt(rebuilt, torch.ones_like(centers[..., 0]), back, pool(rebuilt))
 
 
 class Prototypes(Reduced):

@@ -19,7 +19,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from training.models.backbone import Backbone, Size
+from training.models.backbone import Backbone, pool, Size
 from training.models.supertokens import DynamicSupertokens, Upsample
 
 MENU = (1, 2, 4, 8, 16, 32, 64)
@@ -44,6 +44,7 @@ class Rebuilt(NamedTuple):
     tokens: torch.Tensor     # (B, c, d_teacher) rebuilt
     fusable: torch.Tensor    # (B, c) of the gate, 0 to 1
     back: torch.Tensor       # (B, c, budget) which encoder token feeds which token
+    summary: torch.Tensor    # (B, 2 d) what class heads read
 
 
 class Student(nn.Module):
@@ -61,6 +62,7 @@ class Student(nn.Module):
                  assignment: str = 'hard', positions: bool = False, encode: bool = True):
         super().__init__()
         self.positions, self.encode = positions, encode
+        self.summary_widths = (2 * teacher_width,)
         self.backbone = Backbone(size)
         self.gate = nn.Sequential(nn.Linear(size.width, 128), nn.GELU(), nn.Linear(128, 1))
         self.supertokens = DynamicSupertokens(size.width, supertokens, assignment)
@@ -80,9 +82,11 @@ class Student(nn.Module):
         fusable = self.gate(tokens.detach()).squeeze(-1).float().sigmoid()
         seen = tokens + position if self.positions else tokens
         if not self.encode:
-            return Rebuilt(self.upsample(seen), fusable, fusable[..., None])
+            rebuilt = self.upsample(seen)
+            return Rebuilt(rebuilt, fusable, fusable[..., None], pool(rebuilt))
         handed, back = self._encode(tokens, position, seen, fusable, budget)
-        return Rebuilt(self.upsample(seen + handed), fusable, back)
+        rebuilt = self.upsample(seen + handed)
+        return Rebuilt(rebuilt, fusable, back, pool(rebuilt))
 
     def _encode(self, tokens, position, seen, fusable, budget):
         """Give what the encoder hands to each token (B, c, d), and the map (B, c, budget)."""

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Mini-PointNet: a group of neighbours to a token (Point-BERT; Foundry, section 3)."""
+"""A group of neighbours to a token: mini-PointNet (Point-BERT; Foundry, section 3), and less."""
 
 from typing import Sequence
 
@@ -58,3 +58,33 @@ class Tokenizer(nn.Module):
         x = F.relu(self.mix_norm(x.flatten(0, 1)))
         x = self.last(x).view(batch, count, neighbours, -1).amax(2)
         return self.project(x)
+
+
+class LeanTokenizer(nn.Module):
+    """
+    Turn groups into tokens with an MLP on points, their maximum, and an MLP on groups.
+
+    What happens to points costs 32 times what happens to groups, so little does.
+
+    :param first: widths of the MLP on points. :param second: hidden widths of that on groups.
+    :param width: of the tokens.
+    """
+
+    def __init__(self, first: Sequence[int], second: Sequence[int], width: int):
+        super().__init__()
+        widths = [3, *first]
+        self.points = nn.Sequential(*(
+            layer for before, after in zip(widths, widths[1:])
+            for layer in (nn.Linear(before, after, bias=False), nn.BatchNorm1d(after), nn.ReLU())))
+        widths = [widths[-1], *second]
+        self.groups = nn.Sequential(*(
+            layer for before, after in zip(widths, widths[1:])
+            for layer in (nn.Linear(before, after), nn.GELU())), nn.Linear(widths[-1], width))
+
+    def forward(self, groups: torch.Tensor) -> torch.Tensor:
+        """Map groups (B, c, k, 3) to tokens (B, c, width)."""
+        points = self.points(groups.reshape(-1, 3))
+        return self.groups(points.view(*groups.shape[:3], -1).amax(2))
+
+
+KINDS = {'mixing': Tokenizer, 'lean': LeanTokenizer}

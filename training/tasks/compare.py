@@ -24,7 +24,6 @@ from training import config as configuration
 from training import metrics
 from training.data import sets, vocabulary
 from training.export import load_model
-from training.models.backbone import pool
 
 
 @torch.no_grad()
@@ -35,7 +34,7 @@ def accuracy(model, tokens, label, budget: int) -> dict:
         r = slice(start, start + 128)
         rebuilt = model.student(torch.from_numpy(np.asarray(tokens.groups[r], np.float32)),
                                 torch.from_numpy(np.asarray(tokens.centers[r])), budget)
-        hit[r] = model.class_head(pool(rebuilt.tokens)).argmax(1).numpy() == label[r]
+        hit[r] = model.class_head(rebuilt.summary).argmax(1).numpy() == label[r]
     shapes = len(np.unique(tokens.shape))
     return {kind: {'accuracy': float(hit[mask].mean()),
                    'interval': metrics.interval(hit[mask].reshape(shapes, -1).mean(1))}

@@ -147,6 +147,8 @@ def _share_out(network, found, counts, budget, groups):
 
 def _uncounted(backbone, groups, neighbours):
     """Give what Table 5 counts and we do not, less what we count and it does not."""
+    if not hasattr(backbone.tokenizer, 'mix'):  # not the published one: the table has no such row
+        return 0
     mix = groups * neighbours * backbone.tokenizer.mix.weight.numel()
     size = backbone.size
     return mix - (groups * size.tokens * size.width if size.tokens not in (0, size.width) else 0)

@@ -26,15 +26,17 @@ from training.data.mixture import loader
 from training.models.backbone import Backbone
 from training.models.foundry import Foundry
 from training.models.reduced import make as make_reduced, Reduced
+from training.models.regions import RegionStudent
 from training.models.student import Student
 from training.tasks.common import Task, compile_backbone, fit, size_of, weights
 
 
-def make_student(config) -> Union[Student, Reduced]:
+def make_student(config) -> Union[Student, RegionStudent, Reduced]:
     """
     Make the student that a configuration describes.
 
-    ``reduce`` names one by other means than supertokens, ``gate`` one as published.
+    ``reduce`` names one by other means than supertokens, ``gate`` one as published, and the
+    assignment ``regions`` one whose tokens are regions.
     """
     s = config['student']
     if 'reduce' in s:
@@ -46,6 +48,9 @@ def make_student(config) -> Union[Student, Reduced]:
         known = ('supertokens', 'gate', 'ratio', 'content', 'temperature')
         return Foundry(size_of(config['model']), config['teacher']['width'],
                        **{k: s[k] for k in known if k in s})
+    if s['assignment'] == 'regions':
+        return RegionStudent(size_of(config['model']), config['teacher']['width'], s['summary'],
+                             s['pooled'], s['near'], s['encode'])
     return Student(size_of(config['model']), config['teacher']['width'], s['supertokens'],
                    s['assignment'], s['positions'], s['encode'])
 
@@ -64,7 +69,7 @@ class Distill(Task):
         self.teacher = Backbone(size_of(config['teacher'])).eval().requires_grad_(False)
         self.teacher.load_state_dict(weights(config['pretrained'], 'model.backbone.'))
         if config['student']['from_teacher']:
-            self.student.backbone.load_state_dict(self.teacher.state_dict())
+            start_from(self.student.backbone, self.teacher, config['student']['from_teacher'])
         if config['trainer']['compile']:
             compile_backbone(self.student.backbone)
             compile_backbone(self.teacher)
@@ -85,9 +90,16 @@ class Distill(Task):
         error = F.smooth_l1_loss(rebuilt.tokens.float(), wanted, reduction='none').mean(-1)
         loss = error.mean()
         self.log_dict({'loss': loss, f'loss_{budget}': loss}, prog_bar=False)
-        if isinstance(self.student, Student) and budget <= self.student.supertokens.count:
+        if rebuilt.fusable is not None and budget <= self.student.supertokens.count:
             loss = loss + gate_loss(rebuilt.fusable, error)
         return loss
+
+
+def start_from(backbone: Backbone, teacher: Backbone, what) -> None:
+    """Begin with the teacher's weights; ``what`` is ``encoder`` where tokenizers differ."""
+    state = {k: v for k, v in teacher.state_dict().items()
+             if what != 'encoder' or not k.startswith('tokenizer.')}
+    backbone.load_state_dict(state, strict=what != 'encoder')
 
 
 def teacher_tokens(teacher: Backbone, groups, centers) -> torch.Tensor:

@@ -23,8 +23,7 @@ import torch.nn.functional as F
 
 from training.data import sets, vocabulary
 from training.data.mixture import Source, loader
-from training.models.backbone import pool
-from training.models.heads import ClassHead, PartHead
+from training.models.heads import make_class_head, PartHead, TwoClassHeads
 from training.models.student import Student
 from training.tasks.common import Task, compile_backbone, fit, mean_over_all, weights
 from training.tasks.distill import make_student
@@ -37,7 +36,7 @@ class Recogniser(nn.Module):
                  dropout: float = 0.0):
         super().__init__()
         self.student = student
-        self.class_head = ClassHead(width, classes, dropout=dropout)
+        self.class_head = make_class_head(student.summary_widths, classes, dropout)
         self.part_head = PartHead(width, parts)
 
 
@@ -56,7 +55,8 @@ class Finetune(Task):
         student = make_student(config)
         if config['distilled']:
             student.load_state_dict(weights(config['distilled'], 'student.'))
-        student.gate.requires_grad_(False)  # it learns from distillation alone
+        if hasattr(student, 'gate'):
+            student.gate.requires_grad_(False)  # it learns from distillation alone
         self.model = Recogniser(student, config['teacher']['width'], len(names),
                                 len(parts.part_names), config['heads']['dropout'])
         self.vocabulary = {'names': names, 'modelnet40': vocabulary.labels(modelnet, names),
@@ -104,20 +104,25 @@ class Finetune(Task):
         drawn = random.Random(f'{self.config["seed"]} {self.global_step}').choices(budgets, odds)
         embedded = self.model.student.embed(batch['groups'], batch['centers'])
         menu = sorted({*drawn, self.config['beside'] or drawn[0]}, reverse=True)
-        rebuilt = torch.cat([self.model.student.rebuild(*embedded, b).tokens for b in menu])
-        logits = self.model.class_head(pool(rebuilt)).float()
+        rebuilt = [self.model.student.rebuild(*embedded, b) for b in menu]
+        summary = torch.cat([r.summary for r in rebuilt])
+        logits = self.model.class_head(summary).float()
         labels, w = batch['labels'].repeat(len(menu)), self.config['loss']
         known, outlier = labels >= 0, labels == -2
         classes = mean_over_all(F.cross_entropy(
             logits[known], labels[known], label_smoothing=w['smoothing'], reduction='none'))
         loss = classes - w['outliers'] * mean_over_all(logits[outlier].log_softmax(1))
+        if isinstance(self.model.class_head, TwoClassHeads):
+            alone = self.model.class_head.encoder_alone(summary).float()
+            loss = loss + w['encoder_alone'] * mean_over_all(F.cross_entropy(
+                alone[known], labels[known], label_smoothing=w['smoothing'], reduction='none'))
         if len(menu) == 2:
             larger, smaller = (x.log_softmax(1) for x in logits.chunk(2))
             said = F.kl_div(smaller, larger.detach(), reduction='batchmean', log_target=True)
             loss = loss + w['self_distillation'] * said
         if 'part' in batch:
-            part = torch.stack([self._part_loss(t[-len(batch['part']):], batch)
-                                for t in rebuilt.chunk(len(menu))]).mean()
+            part = torch.stack([self._part_loss(r.tokens[-len(batch['part']):], batch)
+                                for r in rebuilt]).mean()
             loss = loss + w['parts'] * part
             self.log('parts', part)
         hits = (logits.argmax(1) == labels).view(len(menu), -1)[:, batch['labels'] >= 0]
