@@ -123,7 +123,7 @@ class Pipeline:
         lap('crop')
         scene = thinned.restored(find_objects(
             thinned.xyz, mask, thinned.height, thinned.width, thinned.params.objects,
-            up if known_up is None else known_up))
+            up if known_up is None else known_up), xyz)
         lap('segment')
         self._keep_to_rules(params)
         due = self._recogniser.meet(scene.objects, cloud.stamp, pose, thinned.params)

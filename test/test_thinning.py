@@ -25,7 +25,7 @@ from table_scene import table_cloud
 
 @pytest.mark.parametrize('step', [1, 2])
 def test_the_same_objects(step):
-    """Every second row and column gives the same boxes; indices are those of the cloud."""
+    """Every second row and column gives the same boxes, and nearly the same points of all."""
     params = update(Params(), {'objects.min_points': 400})
     cloud, _ = Simulation(objects=4).shot(0)
     xyz = columns(cloud.xyz)
@@ -34,15 +34,15 @@ def test_the_same_objects(step):
         less = thin(xyz, cloud.height, cloud.width, step, params)
         return less, less.restored(find_objects(
             less.xyz, region(less.xyz, params.crop), less.height, less.width,
-            less.params.objects))
+            less.params.objects), xyz)
     (_, whole), (less, scene) = find(1), find(step)
     assert len(scene.objects) == len(whole.objects) >= 4
     for one, other in zip(whole.objects, scene.objects):
         assert np.linalg.norm(one.box.center - other.box.center) < 0.02
-        assert len(np.setdiff1d(other.indices, one.indices)) < 0.1 * len(other.indices)
-        assert len(one.indices) == pytest.approx(step ** 2 * len(other.indices), rel=0.1)
+        assert (np.diff(other.indices) > 0).all()
+        common = len(np.intersect1d(one.indices, other.indices))
+        assert common > 0.88 * len(np.union1d(one.indices, other.indices))
     assert less.params.objects.min_points == 400 // step ** 2
-    assert less.params.model.min_points == 150 // step ** 2
 
 
 def test_small_images_are_not_thinned():
