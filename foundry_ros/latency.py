@@ -25,6 +25,8 @@ KEPT, KNOWN = 0.95, 30
 WIDEST = 2.0
 # How quickly the ratio of two settings follows what is seen when one takes over from the other.
 CORRECTION = 0.3
+# The first clouds pay for memory and caches; they tell nothing of those to come.
+COLD = 3
 
 
 @dataclass(frozen=True)
@@ -104,9 +106,13 @@ class LatencyModel:
                               0.0)
         self._tokens, self._naming, self._outside = _Recent(0.0), _Recent(0.0), _Recent(0.0)
         self._ratios = deque(maxlen=60)
+        self._seen = 0
 
     def observe(self, work: Work, latency_ms: Mapping[str, float]):
         """Learn from a cloud; ``latency_ms`` as in :class:`foundry_ros.pipeline.Frame`."""
+        self._seen += 1
+        if self._seen <= COLD:
+            return
         cloud = latency_ms['crop'] + latency_ms['segment']
         self._cloud.add(work.thinning, cloud)
         if work.looks:
@@ -122,6 +128,8 @@ class LatencyModel:
 
     def outside(self, milliseconds: float):
         """Learn what passed before and after the work on the cloud observed last."""
+        if self._seen <= COLD:
+            return
         self._outside.add(milliseconds)
         took, expected = self._last
         self._ratios[-1] = (took + milliseconds) / max(expected + self._outside.value, 1e-6)

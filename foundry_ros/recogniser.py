@@ -40,7 +40,7 @@ class Recogniser:
         self._student = student
         self._memory = Memory()
         self._now, self._gap = -np.inf, np.inf
-        self._whole_looks = 0
+        self._wholes_due = 0
 
     def meet(self, crops: Sequence[ObjectCrop], stamp: int, pose: Optional[np.ndarray],
              params: Params) -> int:
@@ -56,7 +56,7 @@ class Recogniser:
         self._crops, self._pose, self._params = crops, pose, params
         self._tracks = self._follow(self._memory.objects, crops)
         self._due = self._worth(self._tracks, crops)
-        return len(self._due) + self._whole_looks
+        return len(self._due) + self._wholes_due
 
     def recognise(self, xyz: np.ndarray, plan: Plan, lap: Callable[[str], None]
                   ) -> Tuple[List[Look], List[str], int]:
@@ -69,19 +69,22 @@ class Recogniser:
         :return: a look at each thing, which may be several objects joined; their ids; and how
             often the student looked.
         """
-        wanted = self._due[:plan.looks]
+        # where there are fewer looks than are due, wholes get their share: as many as last time
+        wanted = self._due[:plan.looks - min(self._wholes_due, plan.looks // 2)]
         looks = self._look(xyz, self._crops, self._tracks, wanted, plan.tokens, lap)
-        self._whole_looks = 0
+        again: List[int] = []
+        self._wholes_due = 0
         if self._params.objects.merge:
             wholes = joinable(xyz, looks, self._params)
             crops = [whole.crop for whole in wholes]
             tracks = self._follow(self._memory.wholes, crops)
-            again = self._worth(tracks, crops)[:max(plan.looks - len(wanted), 0)]
+            again = self._worth(tracks, crops)
+            self._wholes_due = len(again)
+            again = again[:plan.looks - len(wanted)]
             tried = self._look(xyz, crops, tracks, again, plan.tokens, lap)
             looks = joined(looks, wholes, tried, self._params.model.score_threshold)
-            self._whole_looks = len(again)
         names = self._memory.names([look.track for look in looks], self._params.tracks)
-        return looks, names, len(wanted) + self._whole_looks
+        return looks, names, len(wanted) + len(again)
 
     def forget(self):
         """Keep the objects, but look at all of them again: what was said counts no more."""

@@ -88,7 +88,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument('--rate', type=float, default=10.0, help='clouds a second (default: 10)')
     options.add_argument('--seconds', type=float, default=10.0,
                          help='time of each measurement (default: 10)')
-    options.add_argument('--settle', type=float, default=5.0,
+    options.add_argument('--settle', type=float, default=8.0,
                          help='time before it that does not count (default: 3)')
     options.add_argument('--params', metavar='FILE.yaml', help="the node's parameter file")
     options.add_argument('--output', metavar='DIR', default='on_time',
