@@ -75,15 +75,16 @@ class BudgetController:
     ``plan`` is the last choice (None before the first), ``reason`` says why in words.
     """
 
-    def __init__(self, student_ms: Mapping[int, float],
+    def __init__(self, student_ms: Mapping[int, float], lanes: int = 1,
                  clock: Callable[[], float] = time.monotonic):
         """
         Start without a choice.
 
         :param student_ms: milliseconds that one object takes, by budget.
+        :param lanes: objects that the student looks at beside each other.
         :param clock: seconds, never going back.
         """
-        self.model = LatencyModel(student_ms)
+        self.model = LatencyModel(student_ms, lanes)
         self.plan: Optional[Plan] = None
         self.reason = ''
         self._clock = clock
@@ -197,7 +198,7 @@ class BudgetController:
         expected = self.model.predict(self.plan.work(due, objects))
         allowed = 'no deadline known' if deadline is None else f'{deadline:.0f} ms allowed'
         return (f'{objects} objects, {due} to look at, {self.plan}: {expected:.0f} ms expected, '
-                f'{allowed}')
+                f'{expected * self.model.margin:.0f} at worst, {allowed}')
 
 
 @dataclass(frozen=True)

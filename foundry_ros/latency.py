@@ -85,22 +85,25 @@ class _Scaled:
 
 class LatencyModel:
     """
-    total = outside + cloud[thinning] + looks (tokens + student[budget]) + objects naming.
+    total = outside + cloud[thinning] + looks tokens + rounds student[budget] + objects naming.
 
     ``cloud`` is crop and segmentation, ``naming`` also parts and tracks, ``outside`` what passes
-    before and after: waiting, decoding, publishing. ``margin`` is how much longer than expected
+    before and after: waiting, decoding, publishing; ``rounds`` are looks by lanes, rounded up.
+    ``margin`` is how much longer than expected
     clouds take at worst, as a factor.
     """
 
-    def __init__(self, student_ms: Mapping[int, float], thinnings=range(1, 5)):
+    def __init__(self, student_ms: Mapping[int, float], lanes: int = 1, thinnings=range(1, 5)):
         """
         Start from a measurement.
 
         :param student_ms: milliseconds that one object takes in the student, by budget.
+        :param lanes: objects that the student looks at beside each other.
         :param thinnings: that there may be.
         """
         self.budgets: List[int] = sorted(student_ms)
         self.margin = 1.0
+        self._lanes = lanes
         self._student = _Scaled(student_ms, 1.0)
         self._cloud = _Scaled({n: CLOUD_FIXED + (1 - CLOUD_FIXED) / n ** 2 for n in thinnings},
                               0.0)
@@ -117,7 +120,7 @@ class LatencyModel:
         self._cloud.add(work.thinning, cloud)
         if work.looks:
             self._tokens.add(latency_ms['tokens'] / work.looks)
-            self._student.add(work.tokens, latency_ms['student'] / work.looks)
+            self._student.add(work.tokens, latency_ms['student'] / self._rounds(work.looks))
         if work.objects:
             rest = latency_ms['total'] - cloud - latency_ms['tokens'] - latency_ms['student']
             self._naming.add(rest / work.objects)
@@ -140,9 +143,12 @@ class LatencyModel:
         return self._outside.value + self._inside(work)
 
     def _inside(self, work):
-        each = self._tokens.value + self._student.at(work.tokens)
-        return (self._cloud.at(work.thinning) + work.looks * each
+        student = self._rounds(work.looks) * self._student.at(work.tokens)
+        return (self._cloud.at(work.thinning) + work.looks * self._tokens.value + student
                 + work.objects * self._naming.value)
+
+    def _rounds(self, looks):
+        return -(-looks // self._lanes)
 
     def _update_margin(self):
         """Take what all but a few clouds kept to."""

@@ -98,7 +98,7 @@ class Pipeline:
         self.params = params
         self.student = student
         self.load = load
-        self.controller = BudgetController(student.warm())
+        self.controller = BudgetController(student.warm(), student.lanes)
         self._recogniser = Recogniser(student)
         self._rules = None
 

@@ -97,6 +97,11 @@ class Student:
         except UnicodeDecodeError as error:  # onnxruntime takes any bytes for a name
             raise self._error(f'has a name that is no text: {error}') from None
 
+    @property
+    def lanes(self) -> int:
+        """Tell how many objects go through beside each other, in threads of their own."""
+        return self.threads if self._workers else 1
+
     def warm(self) -> Dict[int, float]:
         """
         Run every budget of the menu, so that no cloud pays for a first time.

@@ -51,7 +51,7 @@ class Controlled:
         """Replace what measures."""
         self.now, self.told, self.bench, self._stamp = 0.0, Load(), bench, 0
         pipeline = bench.node._pipeline
-        pipeline.controller = BudgetController({1: 1.0}, lambda: self.now)
+        pipeline.controller = BudgetController({1: 1.0}, clock=lambda: self.now)
         pipeline.controller.model = MadeUp()
         pipeline.load.read = lambda: self.told
 

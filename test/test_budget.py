@@ -245,6 +245,18 @@ def test_model_learns_the_ratio_of_budgets():
     assert model.predict(Work(1, 2, 2)) == pytest.approx(19.0, rel=0.1)
 
 
+def test_lanes():
+    """Two objects beside each other take as long as one, three as long as four."""
+    model = LatencyModel({64: 10.0}, lanes=2)
+    for looks in [1, 2, 3, 4] * 6:
+        student = 10.0 * ((looks + 1) // 2)
+        model.observe(Work(64, looks, looks), {
+            'crop': 1.0, 'segment': 4.0, 'tokens': 2.0 * looks, 'student': student,
+            'total': 5 + 2 * looks + student})
+    assert [model.predict(Work(64, n, n)) for n in (1, 2, 3, 8)] == pytest.approx([17, 19, 31, 61])
+    assert model.margin == pytest.approx(1.0)
+
+
 def test_a_cloud_long_in_work_does_not_lose_the_period():
     """Twenty newer clouds may come in before one is done."""
     controller = BudgetController(STUDENT_MS)
