@@ -26,6 +26,8 @@ from foundry_ros.load import Load
 # A plan is kept while it is expected to take this share of the deadline, and left for a better
 # one that takes less than the lower share: the gap between the two is the hysteresis.
 KEEP, RAISE = 0.9, 0.7
+# What is expected to take less than this share is no risk: the load has gone.
+EASY = 0.5
 # The same gap for the load of the machine, in shares of it.
 LOAD_GAP = 0.1
 # Seconds until a reading of the load shows the last change, see LoadMonitor's window.
@@ -150,8 +152,8 @@ class BudgetController:
         elif wanted.quality < self.plan.quality:
             self._lower(wanted, now, params)
         elif (wanted.quality > self.plan.quality and settled and not load.throttled
-                and now - self._changed_at >= params.dwell_s * self._patience):
-            self._raise(plans, fit, now)
+                and now - self._changed_at >= params.dwell_s):
+            self._raise(plans, fit, now, params.dwell_s * self._patience)
         self.reason = self._words(due, objects, deadline)
         return self.plan
 
@@ -177,12 +179,20 @@ class BudgetController:
         self._patience = min(2 * self._patience, LONGEST_PATIENCE) if short_lived else 1
         self._change(plan, now)
 
-    def _raise(self, plans, fit, now):
-        """Step up where there is room for the worst of the last clouds, one step of tokens."""
+    def _raise(self, plans, fit, now, patience):
+        """
+        Step up where there is room for the worst of the last clouds.
+
+        At once as far as is no risk; beyond, after some time, and one step of tokens.
+        """
         due, objects = max(self._due), max(self._objects)
-        room = [p for p in plans if p.quality > self.plan.quality
-                and fit(p, due, objects, RAISE, LOAD_GAP)]
-        if not room:
+        better = [p for p in plans if p.quality > self.plan.quality]
+        easy = [p for p in better if fit(p, due, objects, EASY, LOAD_GAP)]
+        if easy:
+            self._change(easy[-1], now)
+            return
+        room = [p for p in better if fit(p, due, objects, RAISE, LOAD_GAP)]
+        if not room or now - self._changed_at < patience:
             return
         best, budgets = room[-1], self.model.budgets
         step = budgets[min(budgets.index(self.plan.tokens) + 1, len(budgets) - 1)]

@@ -160,7 +160,7 @@ class BudgetParams:
     max: int = param(64, 'Largest budget that the controller may choose.',  # noqa: A003
                      choices=list(TOKEN_BUDGETS))
     dwell_s: float = param(1.0, 'Time between two steps up [s].', 0, 600)
-    min_looks: int = param(4, 'Where fewer tokens are not enough, at least so many objects of a '
+    min_looks: int = param(2, 'Where fewer tokens are not enough, at least so many objects of a '
                            'cloud are looked at; the others keep their names.', 1, 1000)
     max_thinning: int = param(2, 'Where that is not enough either: at most every nth row and '
                               'column of a cloud is taken, or voxels are n times as large; 1 = '
