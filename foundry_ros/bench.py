@@ -164,8 +164,9 @@ def student_speed(student: Student, repeat: int) -> Dict[str, Any]:
 def frame_speed(clouds: Iterable[Cloud], student: Student, params: config.Params
                 ) -> Dict[str, Any]:
     """
-    Time whole frames at the smallest and at the largest budget, cloud by cloud; every object is
-    looked at in each.
+    Time whole frames at the smallest and at the largest budget, cloud by cloud.
+
+    Every object is looked at in each.
 
     :return: ``clouds``, ``points`` and ``objects`` (medians a cloud) and ``latency_ms``: budget
         -> stage -> median.
