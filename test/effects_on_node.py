@@ -131,10 +131,10 @@ def dwell(controlled, bench):
     bench.set('budget.target_latency_ms', 60000.0)
     assert [controlled.budget(), controlled.budget()] == [16, 16]
     bench.set('budget.dwell_s', 5.0)
-    assert controlled.budget() == 32
+    assert controlled.budget() == 64
 
 
-@controlled('budget.min_looks', budget__target_latency_ms=1.0)
+@controlled('budget.min_looks', budget__target_latency_ms=1.0, budget__min_looks=4)
 def min_looks(controlled, bench):
     """Where nothing fits, as few objects are looked at as is allowed."""
     controlled.budget()
