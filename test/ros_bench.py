@@ -16,9 +16,9 @@
 
 import time
 
-from foundry_ros.cloud import Cloud, fields_to_bytes, records
 from foundry_ros.nodes.messages import fill, qos
 from foundry_ros.nodes.perception_node import PerceptionNode
+from foundry_ros.nodes.rehearsal import as_message as cloud_message
 from foundry_ros.results import TOPICS
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
@@ -29,15 +29,6 @@ from sensor_msgs.msg import PointCloud2
 
 NAME = '/foundry_perception'
 PATIENCE_S = 60
-
-
-def cloud_message(cloud: Cloud) -> PointCloud2:
-    """Give a cloud as a message."""
-    seconds, nanoseconds = divmod(cloud.stamp, 10**9)
-    array = records(cloud.xyz).reshape(cloud.height, cloud.width)
-    return fill('sensor_msgs/msg/PointCloud2', {
-        'header': {'frame_id': cloud.frame_id,
-                   'stamp': {'sec': seconds, 'nanosec': nanoseconds}}, **fields_to_bytes(array)})
 
 
 class Bench:

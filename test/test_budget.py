@@ -104,6 +104,17 @@ def test_no_oscillation_on_a_constant_load(objects, slowdown):
     assert sum(a != b for a, b in zip(budgets, budgets[1:])) <= 4
 
 
+def test_what_is_no_risk_comes_back_at_once():
+    """A machine ten times slower for long, and then free: all tokens again within two seconds."""
+    world = World()
+    world.slowdown = 10.0
+    world.run(100, 2)
+    assert world.controller.plan.tokens == 1
+    world.slowdown = 1.0
+    budgets, _ = world.run(40, 2)
+    assert set(budgets[25:]) == {64}
+
+
 def test_changing_number_of_objects():
     """A crowd is answered on time in the very cloud in which it comes, without pumping."""
     world = World()

@@ -170,6 +170,21 @@ def test_pieces_are_joined_where_only_the_whole_has_a_name(tmp_path, merge, labe
     assert len(np.unique(points)) == len(points) > 4000
 
 
+def test_wholes_get_their_share_of_few_looks(tmp_path):
+    """Two looks a cloud and two pieces due in each: the whole is looked at all the same."""
+    path = make_bundle(tmp_path / 'b', {'class_sizes': {
+        **{name: [5.0, 6.0] for name in CLASSES}, 'cup': [0.28, 0.4]}}, winner=CUP)
+    follow = pipeline(Student(load_bundle(path), threads=1), tracks__refresh_s=0.0,
+                      budget__target_latency_ms=0.01, budget__min_looks=2)
+    frames = []
+    for i in range(4):
+        xyz = look(((0, 0, 0, 0.16, 0.16, 0.12), (0, 0, 0.12, 0.1, 0.1, 0.2)))[0]
+        frames.append(follow.process(Cloud(xyz, HEIGHT, WIDTH, stamp=i * 10**8)))
+    assert [f.looks for f in frames[1:]] == [2] * 3
+    assert [d.label for d in frames[-1].detections] == ['cup']
+    assert follow._recogniser._memory.wholes.tracks[0].looks == 4
+
+
 def test_too_few_points_have_no_name(student):
     """What has fewer points than a name takes is unknown, with a score of nothing."""
     found = pipeline(student, model__min_points=10 ** 6).process(table_cloud()).detections

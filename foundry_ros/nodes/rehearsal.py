@@ -60,10 +60,12 @@ class Shot:
 
 
 def as_message(cloud: Cloud) -> PointCloud2:
-    """Give a cloud as a message; the stamp is set when it is played."""
+    """Give a cloud as a message, with its stamp."""
+    seconds, nanoseconds = divmod(cloud.stamp, 10**9)
     array = records(cloud.xyz).reshape(cloud.height, cloud.width)
-    return fill('sensor_msgs/msg/PointCloud2', {'header': {'frame_id': cloud.frame_id},
-                                                **fields_to_bytes(array)})
+    return fill('sensor_msgs/msg/PointCloud2', {
+        'header': {'frame_id': cloud.frame_id,
+                   'stamp': {'sec': seconds, 'nanosec': nanoseconds}}, **fields_to_bytes(array)})
 
 
 class Rehearsal:

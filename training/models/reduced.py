@@ -37,6 +37,9 @@ class Reduced(nn.Module):
     """
     What these students share: at a budget of all tokens they are the plain encoder.
 
+    A kind has ``reduce(tokens, position, centers, left)``, which gives what the encoder hands to
+    each token (B, c, d), and by which map (B, c, left); or it rebuilds in its own way.
+
     :param size: of the backbone. :param teacher_width: of the tokens that are rebuilt.
     :param count: tokens that are left, where no budget says otherwise.
     :param upsample: ``copy``: a rebuilt token is that which it went into; ``cau``: as the
@@ -84,10 +87,6 @@ class Reduced(nn.Module):
             handed, back = self.reduce(tokens, position, centers, left)
         rebuilt = handed if self.upsample is None else self.upsample(tokens + handed)
         return Rebuilt(rebuilt, torch.ones_like(tokens[..., 0]), back, pool(rebuilt))
-
-    def reduce(self, tokens, position, centers, left: int) -> Tuple[torch.Tensor, torch.Tensor]:
-        """Give what the encoder hands to each token (B, c, d), and by which map (B, c, left)."""
-        raise NotImplementedError
 
 
 class Progressive(Reduced):
