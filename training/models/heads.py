@@ -14,6 +14,8 @@
 
 """Heads that read the rebuilt tokens: the class of the object, the part of each group."""
 
+from typing import Tuple
+
 import torch
 from torch import nn
 
@@ -33,10 +35,10 @@ class ClassHead(nn.Sequential):
 
 class TwoClassHeads(nn.Module):
     """
-    What the encoder's tokens say of the class, added to what the student's own tokens say.
+    The mean of what the encoder's tokens and the student's own tokens say of the class.
 
-    The second does not change with the budget and is learned sooner; in training the first has a
-    loss of its own besides, or it would be left with nothing to learn.
+    The second does not change with the budget. Each has a loss of its own: learned together, the
+    encoder would be left with what the other, which is learned sooner, does not know yet.
 
     :param encoded: features of the encoder's tokens, the first ones of a summary.
     :param own: features of the student's own tokens.
@@ -48,14 +50,15 @@ class TwoClassHeads(nn.Module):
         self.encoded = ClassHead(encoded // 2, classes, dropout=dropout)
         self.own = ClassHead(own // 2, classes, dropout=dropout)
 
-    def encoder_alone(self, summary: torch.Tensor) -> torch.Tensor:
-        """Give the encoder's class logits of a summary."""
-        return self.encoded(summary.split(self.widths, dim=1)[0])
+    def opinions(self, summary: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor]:
+        """Give the class logits of the encoder's tokens and of the student's own."""
+        encoded, own = summary.split(self.widths, dim=1)
+        return self.encoded(encoded), self.own(own)
 
     def forward(self, summary: torch.Tensor) -> torch.Tensor:
         """Map a summary (B, encoded + own) to class logits (B, classes)."""
-        encoded, own = summary.split(self.widths, dim=1)
-        return self.encoded(encoded) + self.own(own)
+        encoded, own = self.opinions(summary)
+        return (encoded + own) / 2
 
 
 def make_class_head(widths, classes: int, dropout: float) -> nn.Module:

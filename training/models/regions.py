@@ -14,6 +14,7 @@
 
 """A student whose tokens are regions of the object: one at budget 1, each group its own at 64."""
 
+from math import log
 from typing import Tuple
 
 import torch
@@ -50,82 +51,94 @@ class Gather(nn.Module):
 
     def __init__(self, width: int):
         super().__init__()
-        self.score, self.value = (nn.Linear(width, width) for _ in range(2))
+        self.score, self.out = nn.Linear(width, width), nn.Linear(width, width)
 
-    def forward(self, tokens: torch.Tensor, own: torch.Tensor) -> torch.Tensor:
-        """Map tokens (B, c, d) and regions (B, c, b) to (B, b, d)."""
-        score = self.score(tokens).float()
+    def forward(self, tokens: torch.Tensor, seen: torch.Tensor, own: torch.Tensor,
+                extent: torch.Tensor) -> torch.Tensor:
+        """
+        Map tokens and what was seen of them (B, c, d) to one token a region (B, b, d).
+
+        :param own: (B, c, b) regions. :param extent: (B, b, 1) of them; at 0, a region of one
+            token, it is that token.
+        """
+        score = self.score(seen).float()
         # Bounded below, so that no region's weights vanish beside another's.
         weight = (score - score.amax(1, keepdim=True)).clamp(min=-20).exp()
-        own = own.float().transpose(1, 2)
-        both = own @ torch.cat([weight * self.value(tokens).float(), weight], dim=-1)
-        total, norm = both.chunk(2, dim=-1)
-        return (total / norm.clamp(min=1e-12)).to(tokens.dtype)
-
-
-SUMMARIES = ('encoded', 'rebuilt', 'both')
+        rows = torch.cat([weight * tokens.float(), weight * seen.float(), weight], dim=-1)
+        kept, more, norm = (own.transpose(1, 2) @ rows).chunk(3, dim=-1)
+        norm = norm.clamp(min=1e-12)
+        x = kept / norm + extent * self.out((more / norm).to(tokens.dtype)).float()
+        return x.to(tokens.dtype)
 
 
 class RegionStudent(nn.Module):
     """
     Tokenizer, regions, encoder and upsampling; see :class:`Student` for the interface.
 
-    :param size: of its backbone. :param teacher_width: of the tokens that it rebuilds.
-    :param summary: what class heads read: ``encoded`` tokens, ``rebuilt`` ones, or ``both`` the
-        encoded ones and the student's own, which no budget changes. With ``rebuilt`` ones all
-        budgets are worth the same: the tokens' own way through is learned first and is enough.
-    :param pooled: width in which the student's own tokens are summarised.
-    :param near: let each head of the encoder prefer regions that are near, as far as it learns.
+    With all tokens it is the plain encoder, so it can start as its teacher and is that there;
+    what regions need beyond it grows with their extent.
+
+    :param size: of its backbone. :param teacher_width: of the tokens that it rebuilds, the same.
+    :param pooled: width in which the student's own tokens are summarised, a second opinion of the
+        class that no budget changes; 0: none, heads read the encoder's tokens alone.
     :param encode: false for the control without an encoder, rebuilt = MLP(T).
+    :param residual: false for the control whose rebuilt tokens know of their region alone.
     """
 
-    def __init__(self, size: Size, teacher_width: int, summary: str = 'both', pooled: int = 256,
-                 near: bool = True, encode: bool = True):
+    def __init__(self, size: Size, teacher_width: int, pooled: int = 256, encode: bool = True,
+                 residual: bool = True):
         super().__init__()
-        if summary not in SUMMARIES:
-            raise ValueError(f'summary is one of {", ".join(SUMMARIES)}, not {summary!r}')
-        self.summary, self.encode = summary if encode else 'rebuilt', encode
-        width = size.width
+        if size.width != teacher_width:
+            raise ValueError(f'a student of regions is as wide as its teacher, {teacher_width}, '
+                             f'not {size.width}')
+        self.encode, self.residual, width = encode, residual, size.width
         self.backbone = Backbone(size)
         self.mix = nn.Sequential(nn.GELU(), nn.Linear(width, width))
-        self.own = nn.Sequential(nn.GELU(), nn.Linear(width, pooled))
         self.gather = Gather(width)
-        self.extent = nn.Linear(1, width)
-        # Heads begin with reaches from all of the object to a fifth of it.
-        self.reach = nn.Parameter(torch.linspace(-2.0, 3.0, size.heads)) if near else None
-        self.upsample = Upsample(width, teacher_width)
-        self.summary_widths = {'encoded': (2 * width,), 'rebuilt': (2 * teacher_width,),
-                               'both': (2 * width, 2 * pooled)}[self.summary]
+        self.upsample = Upsample(width, width)
+        self.summary_widths = (2 * width,)
+        self.own = None
+        if pooled and encode:
+            self.own = nn.Sequential(nn.GELU(), nn.Linear(width, pooled))
+            self.summary_widths = (2 * width, 2 * pooled)
 
     def forward(self, groups: torch.Tensor, centers: torch.Tensor, budget: int) -> Rebuilt:
         """Rebuild the teacher's tokens of groups (B, c, k, 3), centers (B, c, 3)."""
         return self.rebuild(*self.embed(groups, centers), budget)
 
-    def embed(self, groups: torch.Tensor, centers: torch.Tensor
-              ) -> Tuple[torch.Tensor, torch.Tensor]:
-        """Give what no budget touches: tokens with their positions (B, c, d), and the centres."""
-        tokens, position = self.backbone.embed(groups, centers)
-        return self.mix(tokens + position), centers
+    def embed(self, groups: torch.Tensor, centers: torch.Tensor) -> Tuple[torch.Tensor, ...]:
+        """
+        Give what no budget touches, the first arguments of :meth:`rebuild`.
 
-    def rebuild(self, tokens: torch.Tensor, centers: torch.Tensor, budget: int) -> Rebuilt:
-        """Rebuild the teacher's tokens from embedded ones (B, c, d) at a budget."""
+        :return: tokens, what is seen of them with their positions, and positions, all (B, c, d);
+            centres.
+        """
+        tokens, position = self.backbone.embed(groups, centers)
+        return tokens, self.mix(tokens + position), position, centers
+
+    def rebuild(self, tokens: torch.Tensor, seen: torch.Tensor, position: torch.Tensor,
+                centers: torch.Tensor, budget: int) -> Rebuilt:
+        """Rebuild the teacher's tokens from embedded ones at a budget."""
         if not self.encode:
-            rebuilt = self.upsample(tokens)
+            rebuilt = self.upsample(seen)
             return Rebuilt(rebuilt, None, None, pool(rebuilt))
-        own = regions(centers, budget)
-        x = self._encode(tokens, centers, own)
-        rebuilt = self.upsample(tokens + own.to(x.dtype) @ x)
-        summary = pool(rebuilt if self.summary == 'rebuilt' else x)
-        if self.summary == 'both':
-            summary = torch.cat([summary, pool(self.own(tokens))], dim=-1)
+        if budget >= tokens.shape[1]:
+            x = rebuilt = self.backbone.encoder(tokens, position)
+            own = torch.eye(tokens.shape[1], device=x.device).expand(len(x), -1, -1)
+        else:
+            own = regions(centers, budget)
+            x, rebuilt = self._encode(tokens, seen, centers, own)
+        summary = pool(x)
+        if self.own is not None:
+            summary = torch.cat([summary, pool(self.own(seen))], dim=-1)
         return Rebuilt(rebuilt, None, own, summary)
 
-    def _encode(self, tokens, centers, own):
-        """Give what the encoder makes of the regions ``own`` (B, c, b): (B, b, d)."""
+    def _encode(self, tokens, seen, centers, own):
+        """Give what the encoder makes of regions ``own`` (B, c, b), and all tokens from it."""
         size = own.sum(1).clamp(min=1)[..., None]
-        place, bias = own.transpose(1, 2) @ centers / size, None
-        if self.reach is not None:
-            apart = (place[:, :, None] - place[:, None]).square().sum(-1)
-            bias = -apart[:, None] * self.reach.exp()[:, None, None]
-        x = self.gather(tokens, own) + self.extent(size.log())
-        return self.backbone.encoder(x, self.backbone.position(place), bias)
+        place, extent = own.transpose(1, 2) @ centers / size, size.log() / log(tokens.shape[1])
+        x = self.gather(tokens, seen, own, extent)
+        x = self.backbone.encoder(x, self.backbone.position(place))
+        handed = own.to(x.dtype) @ x
+        finer = self.upsample(seen + handed if self.residual else handed)
+        return x, handed + (own @ extent).to(x.dtype) * finer

@@ -16,13 +16,14 @@
 
 import math
 from pathlib import Path
-from typing import Any, Dict, Optional
+from typing import Any, Dict
 
 import lightning
 from lightning.pytorch.callbacks import ModelCheckpoint, TQDMProgressBar
 import torch
 from torch import distributed
 
+from training.config import RunError
 from training.models.backbone import Backbone, Size
 from training.tasks.checkpoints import History, steps_of, WholeCheckpoints
 from training.tasks.synchronise import SharedNorms
@@ -145,7 +146,16 @@ def processes(t: Dict[str, Any]) -> Dict[str, Any]:
             'plugins': plugins}
 
 
-def weights(path, prefix: str) -> Optional[Dict[str, torch.Tensor]]:
+def weights(path, prefix: str) -> Dict[str, torch.Tensor]:
     """Read the weights under ``prefix`` of a checkpoint."""
     state = torch.load(path, map_location='cpu', weights_only=True)['state_dict']
     return {k[len(prefix):]: v for k, v in state.items() if k.startswith(prefix)}
+
+
+def backbone_weights(path) -> Dict[str, torch.Tensor]:
+    """Read the backbone of a checkpoint: of pretraining, or of a teacher fine-tuned after it."""
+    for prefix in ('model.backbone.', 'model.student.backbone.'):
+        state = weights(path, prefix)
+        if state:
+            return state
+    raise RunError(f'{path} holds no backbone: name a checkpoint of pretrain or of a teacher')

@@ -28,7 +28,7 @@ from training.models.foundry import Foundry
 from training.models.reduced import make as make_reduced, Reduced
 from training.models.regions import RegionStudent
 from training.models.student import Student
-from training.tasks.common import Task, compile_backbone, fit, size_of, weights
+from training.tasks.common import backbone_weights, compile_backbone, fit, size_of, Task
 
 
 def make_student(config) -> Union[Student, RegionStudent, Reduced]:
@@ -49,8 +49,8 @@ def make_student(config) -> Union[Student, RegionStudent, Reduced]:
         return Foundry(size_of(config['model']), config['teacher']['width'],
                        **{k: s[k] for k in known if k in s})
     if s['assignment'] == 'regions':
-        return RegionStudent(size_of(config['model']), config['teacher']['width'], s['summary'],
-                             s['pooled'], s['near'], s['encode'])
+        return RegionStudent(size_of(config['model']), config['teacher']['width'], s['pooled'],
+                             s['encode'], s['residual'])
     return Student(size_of(config['model']), config['teacher']['width'], s['supertokens'],
                    s['assignment'], s['positions'], s['encode'])
 
@@ -67,7 +67,7 @@ class Distill(Task):
         super().__init__(config)
         self.student = make_student(config)
         self.teacher = Backbone(size_of(config['teacher'])).eval().requires_grad_(False)
-        self.teacher.load_state_dict(weights(config['pretrained'], 'model.backbone.'))
+        self.teacher.load_state_dict(backbone_weights(config['pretrained']))
         if config['student']['from_teacher']:
             start_from(self.student.backbone, self.teacher, config['student']['from_teacher'])
         if config['trainer']['compile']:
@@ -83,7 +83,7 @@ class Distill(Task):
         groups, centers = batch['groups'], batch['centers']
         self.teacher.eval()
         with torch.no_grad():
-            wanted = teacher_tokens(self.teacher, groups, centers)
+            wanted = self.teacher(groups, centers).float()
         budgets = self.config['student']['budgets']
         budget = random.Random(f'{self.config["seed"]} {self.global_step}').choice(budgets)
         rebuilt = self.student(groups, centers, budget)
@@ -100,12 +100,6 @@ def start_from(backbone: Backbone, teacher: Backbone, what) -> None:
     state = {k: v for k, v in teacher.state_dict().items()
              if what != 'encoder' or not k.startswith('tokenizer.')}
     backbone.load_state_dict(state, strict=what != 'encoder')
-
-
-def teacher_tokens(teacher: Backbone, groups, centers) -> torch.Tensor:
-    """Give the teacher's last-layer tokens (B, c, d), normalised without affine, float32."""
-    y = teacher(groups, centers, norm=False).float()
-    return F.layer_norm(y, y.shape[-1:])
 
 
 def gate_loss(fusable: torch.Tensor, error: torch.Tensor) -> torch.Tensor:

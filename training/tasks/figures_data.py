@@ -28,7 +28,7 @@ from training.models.foundry import Foundry
 from training.models.student import Rebuilt
 from training.tasks import figures_style
 from training.tasks.common import size_of, weights
-from training.tasks.distill import make_student, teacher_tokens
+from training.tasks.distill import make_student
 
 PREFIXES = ('student.', 'model.student.', 'model.network.')
 
@@ -102,7 +102,7 @@ class Subject:
         inputs = torch.from_numpy(t.groups), torch.from_numpy(t.centers)
         if isinstance(self.student, Foundry):
             return self.teacher(*inputs)
-        return teacher_tokens(self.teacher, *inputs)
+        return self.teacher(*inputs).float()
 
     @cached_property
     def embedded(self) -> Dict[str, np.ndarray]:

@@ -25,7 +25,8 @@ from training.data import sets, vocabulary
 from training.data.mixture import Source, loader
 from training.models.heads import make_class_head, PartHead, TwoClassHeads
 from training.models.student import Student
-from training.tasks.common import Task, compile_backbone, fit, mean_over_all, weights
+from training.tasks.common import (backbone_weights, compile_backbone, fit, mean_over_all, Task,
+                                   weights)
 from training.tasks.distill import make_student
 
 
@@ -54,11 +55,13 @@ class Finetune(Task):
         names = vocabulary.classes(modelnet, parts)
         student = make_student(config)
         if config['distilled']:
-            student.load_state_dict(weights(config['distilled'], 'student.'))
+            begin(student, config['distilled'])
         if hasattr(student, 'gate'):
             student.gate.requires_grad_(False)  # it learns from distillation alone
         self.model = Recogniser(student, config['teacher']['width'], len(names),
                                 len(parts.part_names), config['heads']['dropout'])
+        if config['heads']['begin']:
+            begin_heads(self.model, config['heads']['begin'])
         self.vocabulary = {'names': names, 'modelnet40': vocabulary.labels(modelnet, names),
                            'parts': vocabulary.labels(parts, names)}
         category = np.array([n.split('/')[0] for n in parts.part_names])
@@ -106,19 +109,19 @@ class Finetune(Task):
         menu = sorted({*drawn, self.config['beside'] or drawn[0]}, reverse=True)
         rebuilt = [self.model.student.rebuild(*embedded, b) for b in menu]
         summary = torch.cat([r.summary for r in rebuilt])
-        logits = self.model.class_head(summary).float()
+        opinions = self._opinions(summary)
+        logits = sum(opinions) / len(opinions)
         labels, w = batch['labels'].repeat(len(menu)), self.config['loss']
         known, outlier = labels >= 0, labels == -2
-        classes = mean_over_all(F.cross_entropy(
-            logits[known], labels[known], label_smoothing=w['smoothing'], reduction='none'))
-        loss = classes - w['outliers'] * mean_over_all(logits[outlier].log_softmax(1))
-        if isinstance(self.model.class_head, TwoClassHeads):
-            alone = self.model.class_head.encoder_alone(summary).float()
-            loss = loss + w['encoder_alone'] * mean_over_all(F.cross_entropy(
-                alone[known], labels[known], label_smoothing=w['smoothing'], reduction='none'))
+        classes = sum(mean_over_all(F.cross_entropy(
+            said[known], labels[known], label_smoothing=w['smoothing'], reduction='none'))
+            for said in opinions)
+        unknown = sum(mean_over_all(said[outlier].log_softmax(1)) for said in opinions)
+        loss = classes - w['outliers'] * unknown
         if len(menu) == 2:
-            larger, smaller = (x.log_softmax(1) for x in logits.chunk(2))
-            said = F.kl_div(smaller, larger.detach(), reduction='batchmean', log_target=True)
+            larger = logits.chunk(2)[0].detach().log_softmax(1)
+            smaller = opinions[0].chunk(2)[1].log_softmax(1)
+            said = F.kl_div(smaller, larger, reduction='batchmean', log_target=True)
             loss = loss + w['self_distillation'] * said
         if 'part' in batch:
             part = torch.stack([self._part_loss(r.tokens[-len(batch['part']):], batch)
@@ -130,6 +133,12 @@ class Finetune(Task):
                        'accuracy_smaller': hits[-1].float().mean()}, prog_bar=True)
         return loss
 
+    def _opinions(self, summary):
+        """Give the class logits (B, classes) of each head; the encoder's come first."""
+        head = self.model.class_head
+        found = head.opinions(summary) if isinstance(head, TwoClassHeads) else (head(summary),)
+        return [logits.float() for logits in found]
+
     def _part_loss(self, tokens, batch):
         """Cross-entropy at the points, among the parts of the shape's own category."""
         logits = self.model.part_head(tokens).float()
@@ -139,6 +148,26 @@ class Finetune(Task):
         at_points = at_points.masked_fill(~allowed, -1e4)
         return mean_over_all(F.cross_entropy(at_points.flatten(0, 1), batch['part'].flatten(),
                                              reduction='none'))
+
+
+def begin(student: nn.Module, checkpoint) -> None:
+    """Begin with a distilled student, or with a pretrained backbone where there is none."""
+    state = weights(checkpoint, 'student.')
+    if state:
+        student.load_state_dict(state)
+    else:
+        student.backbone.load_state_dict(backbone_weights(checkpoint))
+
+
+def begin_heads(model: Recogniser, checkpoint) -> None:
+    """Begin with the heads of a fine-tuned teacher; one that it has not, begins with nothing."""
+    heads = model.class_head
+    if isinstance(heads, TwoClassHeads):
+        heads, own = heads.encoded, heads.own
+        nn.init.zeros_(own[-1].weight)
+        nn.init.zeros_(own[-1].bias)
+    heads.load_state_dict(weights(checkpoint, 'model.class_head.'))
+    model.part_head.load_state_dict(weights(checkpoint, 'model.part_head.'))
 
 
 def run(config, resume=False):
