@@ -235,6 +235,28 @@ class LargerGroups(Reduced):
         return Rebuilt(rebuilt, torch.ones_like(centers[..., 0]), back, pool(rebuilt))
 
 
+class FirstGroups(Reduced):
+    """
+    A control: the plain encoder on the first groups, the rest of the cloud is not looked at.
+
+    Centres come in the order of farthest point sampling, so the first groups are spread over the
+    object. The others get their tokens by 3-NN interpolation, with nothing of their own.
+    """
+
+    def embed(self, groups, centers):
+        return groups, centers
+
+    def rebuild(self, groups, centers, budget=None):
+        """Rebuild the teacher's tokens of groups (B, c, k, 3) and centers (B, c, 3)."""
+        left = self.count if budget is None else budget
+        chosen = centers[:, :left]
+        tokens, position = self.backbone.embed(groups[:, :left], chosen)
+        x = self.backbone.encoder(tokens, position)
+        x = x if self.upsample is None else self.upsample(tokens + x)
+        back = fps_select.interpolation(centers, chosen)
+        return Rebuilt(back.to(x.dtype) @ x, torch.ones_like(centers[..., 0]), back, pool(x))
+
+
 class Prototypes(Reduced):
     """
     KMeans-Student (Foundry, B.3): prototypes of all tokens of a set through the frozen teacher.
@@ -266,7 +288,7 @@ class Prototypes(Reduced):
 
 KINDS = {'tome': Progressive, 'pitome': Progressive, 'patch_merger': PatchMerged,
          'kmeans': Clustered, 'fps': Selected, 'larger_groups': LargerGroups,
-         'prototypes': Prototypes}
+         'first_groups': FirstGroups, 'prototypes': Prototypes}
 
 
 def make(size: Size, teacher_width: int, section: dict) -> Reduced:

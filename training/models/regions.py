@@ -95,12 +95,13 @@ class RegionStudent(nn.Module):
         self.backbone = Backbone(size)
         self.mix = nn.Sequential(nn.GELU(), nn.Linear(width, width))
         self.gather = Gather(width)
-        self.upsample = Upsample(width, width)
+        self.upsample, self.overall = Upsample(width, width), Upsample(2 * width, 2 * width)
         self.summary_widths = (2 * width,)
         self.own = None
         if pooled and encode:
             self.own = nn.Sequential(nn.GELU(), nn.Linear(width, pooled))
-            self.summary_widths = (2 * width, 2 * pooled)
+            self.own_overall = Upsample(2 * pooled, 2 * width)
+            self.summary_widths = (2 * width, 2 * width)
 
     def forward(self, groups: torch.Tensor, centers: torch.Tensor, budget: int) -> Rebuilt:
         """Rebuild the teacher's tokens of groups (B, c, k, 3), centers (B, c, 3)."""
@@ -129,8 +130,12 @@ class RegionStudent(nn.Module):
             own = regions(centers, budget)
             x, rebuilt = self._encode(tokens, seen, centers, own)
         summary = pool(x)
+        if budget < tokens.shape[1]:
+            fewer = 1 - log(budget) / log(tokens.shape[1])
+            summary = summary + fewer * self.overall(summary)
         if self.own is not None:
-            summary = torch.cat([summary, pool(self.own(seen))], dim=-1)
+            own_summary = self.own_overall(pool(self.own(seen)))
+            summary = torch.cat([summary, own_summary], dim=-1)
         return Rebuilt(rebuilt, None, own, summary)
 
     def _encode(self, tokens, seen, centers, own):

@@ -23,7 +23,7 @@ import torch.nn.functional as F
 from training.config import ConfigError
 from training.data import sets
 from training.data.mixture import loader
-from training.models.backbone import Backbone
+from training.models.backbone import Backbone, pool
 from training.models.foundry import Foundry
 from training.models.reduced import make as make_reduced, Reduced
 from training.models.regions import RegionStudent
@@ -88,8 +88,11 @@ class Distill(Task):
         budget = random.Random(f'{self.config["seed"]} {self.global_step}').choice(budgets)
         rebuilt = self.student(groups, centers, budget)
         error = F.smooth_l1_loss(rebuilt.tokens.float(), wanted, reduction='none').mean(-1)
-        loss = error.mean()
+        loss, overall = error.mean(), pool(wanted)
         self.log_dict({'loss': loss, f'loss_{budget}': loss}, prog_bar=False)
+        # What class heads read is rebuilt too, once by each of the student's ways to it.
+        for summary in rebuilt.summary.float().split(overall.shape[1], dim=1):
+            loss = loss + F.smooth_l1_loss(summary, overall)
         if isinstance(self.student, Student) and budget <= self.student.supertokens.count:
             loss = loss + gate_loss(rebuilt.fusable, error)
         return loss

@@ -160,13 +160,10 @@ def begin(student: nn.Module, checkpoint) -> None:
 
 
 def begin_heads(model: Recogniser, checkpoint) -> None:
-    """Begin with the heads of a fine-tuned teacher; one that it has not, begins with nothing."""
-    heads = model.class_head
-    if isinstance(heads, TwoClassHeads):
-        heads, own = heads.encoded, heads.own
-        nn.init.zeros_(own[-1].weight)
-        nn.init.zeros_(own[-1].bias)
-    heads.load_state_dict(weights(checkpoint, 'model.class_head.'))
+    """Begin with the heads of a fine-tuned teacher."""
+    head = model.class_head
+    for each in head.children() if isinstance(head, TwoClassHeads) else (head,):
+        each.load_state_dict(weights(checkpoint, 'model.class_head.'))
     model.part_head.load_state_dict(weights(checkpoint, 'model.part_head.'))
 
 
