@@ -99,10 +99,14 @@ class Distill(Task):
 
 
 def start_from(backbone: Backbone, teacher: Backbone, what) -> None:
-    """Begin with the teacher's weights; ``what`` is ``encoder`` where tokenizers differ."""
+    """
+    Begin with the teacher's weights.
+
+    :param what: ``encoder`` where tokenizers differ, ``shared`` where a student has more blocks.
+    """
     state = {k: v for k, v in teacher.state_dict().items()
              if what != 'encoder' or not k.startswith('tokenizer.')}
-    backbone.load_state_dict(state, strict=what != 'encoder')
+    backbone.load_state_dict(state, strict=what not in ('encoder', 'shared'))
 
 
 def gate_loss(fusable: torch.Tensor, error: torch.Tensor) -> torch.Tensor:
