@@ -19,7 +19,7 @@ import pytest
 torch = pytest.importorskip('torch')
 
 from training.export import largest_differences, write_onnx  # noqa: E402
-from training.models.backbone import Size  # noqa: E402
+from training.models.backbone import pool, Size  # noqa: E402
 from training.models.regions import regions, RegionStudent  # noqa: E402
 from training.models.student import MENU  # noqa: E402
 from training.tasks.finetune import Recogniser  # noqa: E402
@@ -43,29 +43,51 @@ def test_every_region_owns_its_seed_and_every_group_has_one_region(budget):
 
 def test_coinciding_centres_leave_no_nan():
     groups, centers = clouds()
-    student = RegionStudent(SMALL, 24).eval()
+    student = RegionStudent(SMALL, 16).eval()
     for budget in MENU:
         made = student(groups, torch.zeros_like(centers), budget)
         assert bool(made.tokens.isfinite().all() and made.summary.isfinite().all())
 
 
-@pytest.mark.parametrize('options', [{}, {'summary': 'encoded'}, {'summary': 'rebuilt'},
-                                     {'near': False}])
+@torch.no_grad()
+def test_with_all_tokens_it_is_its_backbone():
+    groups, centers = clouds()
+    student = RegionStudent(SMALL, 16).eval()
+    made, plain = student(groups, centers, 64), student.backbone(groups, centers)
+    assert torch.allclose(made.tokens, plain, atol=1e-5)
+    assert torch.allclose(made.summary[:, :32], pool(plain), atol=1e-5)
+    assert not torch.allclose(student(groups, centers, 32).tokens, plain, atol=1e-2)
+
+
+@torch.no_grad()
+def test_a_group_knows_of_its_region_and_without_a_residual_of_nothing_else():
+    groups, centers = clouds()
+    own = regions(centers, 4)
+    inside = (own[0, :, 0] == 1).nonzero().flatten()[:2]
+    for residual in (True, False):
+        student = RegionStudent(SMALL, 16, residual=residual).eval()
+        one, other = student(groups, centers, 4).tokens[0, inside]
+        assert torch.allclose(one, other, atol=1e-5) is not residual
+
+
+@pytest.mark.parametrize('options', [{}, {'pooled': 0}, {'residual': False}])
 def test_export_is_exact_at_every_budget(options, tmp_path):
     torch.manual_seed(0)
-    model = Recogniser(RegionStudent(SMALL, 24, **options), 24, 5, 4).eval()
+    model = Recogniser(RegionStudent(SMALL, 16, **options), 16, 5, 4).eval()
     write_onnx(model, tmp_path / 'model.onnx')
     found = largest_differences(model, tmp_path / 'model.onnx', *(x.numpy() for x in clouds()))
     assert max(found.values()) < 1e-4
 
 
-def test_the_budget_matters_to_what_class_heads_read():
+@torch.no_grad()
+def test_the_budget_matters_to_the_encoders_summary_and_not_to_the_students_own():
     groups, centers = clouds()
-    student = RegionStudent(SMALL, 24).eval()
+    student = RegionStudent(SMALL, 16).eval()
     one, all_of_them = (student(groups, centers, b).summary for b in (1, 64))
-    assert not torch.allclose(one, all_of_them, atol=1e-3)
+    assert not torch.allclose(one[:, :32], all_of_them[:, :32], atol=1e-3)
+    assert torch.equal(one[:, 32:], all_of_them[:, 32:])
 
 
-def test_unknown_summary_is_refused():
-    with pytest.raises(ValueError, match='summary is one of'):
-        RegionStudent(SMALL, 24, summary='none')
+def test_another_width_than_the_teachers_is_refused():
+    with pytest.raises(ValueError, match='as wide as its teacher, 24, not 16'):
+        RegionStudent(SMALL, 24)

@@ -111,28 +111,22 @@ class RegionStudent(nn.Module):
         """
         Give what no budget touches, the first arguments of :meth:`rebuild`.
 
-        :return: tokens, what is seen of them with their positions, and positions, all (B, c, d);
-            centres.
+        :return: tokens and what is seen of them with their positions, (B, c, d); centres.
         """
         tokens, position = self.backbone.embed(groups, centers)
-        return tokens, self.mix(tokens + position), position, centers
+        return tokens, self.mix(tokens + position), centers
 
-    def rebuild(self, tokens: torch.Tensor, seen: torch.Tensor, position: torch.Tensor,
-                centers: torch.Tensor, budget: int) -> Rebuilt:
+    def rebuild(self, tokens: torch.Tensor, seen: torch.Tensor, centers: torch.Tensor,
+                budget: int) -> Rebuilt:
         """Rebuild the teacher's tokens from embedded ones at a budget."""
         if not self.encode:
             rebuilt = self.upsample(seen)
             return Rebuilt(rebuilt, None, None, pool(rebuilt))
-        if budget >= tokens.shape[1]:
-            x = rebuilt = self.backbone.encoder(tokens, position)
-            own = torch.eye(tokens.shape[1], device=x.device).expand(len(x), -1, -1)
-        else:
-            own = regions(centers, budget)
-            x, rebuilt = self._encode(tokens, seen, centers, own)
+        own = regions(centers, budget)
+        x, rebuilt = self._encode(tokens, seen, centers, own)
         summary = pool(x)
-        if budget < tokens.shape[1]:
-            fewer = 1 - log(budget) / log(tokens.shape[1])
-            summary = summary + fewer * self.overall(summary)
+        fewer = 1 - torch.as_tensor(budget, dtype=torch.float32).log() / log(tokens.shape[1])
+        summary = summary + fewer * self.overall(summary)
         if self.own is not None:
             own_summary = self.own_overall(pool(self.own(seen)))
             summary = torch.cat([summary, own_summary], dim=-1)
