@@ -28,7 +28,8 @@ VERBS = {
     'finetune': 'train the heads for classes and parts, and the student with them',
     'export': 'write a fine-tuned student as a model bundle for the robot',
     'evaluate': 'measure the exported bundle at every budget and fill its manifest',
-    'compare': 'set fine-tuned students side by side',
+    'measure': 'measure a fine-tuned student at every budget, to compare it with others',
+    'reproduce': 'print a table of the committed results; train what it lacks',
     'probe': 'show what pretraining is worth: a linear probe against random weights',
     'fewshot': 'fine-tune to few shapes of few classes, over folds',
     'describe': 'count parameters and multiply-accumulates, part by part',
@@ -36,13 +37,22 @@ VERBS = {
     'check-data': 'tell which data sets are there and whole, which are missing, how to get them',
     'shards': 'pack the published files of Objaverse for training',
 }
-WITHOUT_CONFIG = ('check-data', 'shards')
+WITHOUT_CONFIG = ('check-data', 'shards', 'reproduce')
 
 
 class Parser(OneLineParser):
     """Its errors begin as those of the runs."""
 
     begin = 'error'
+
+
+def about_a_table(sub) -> None:
+    """Add what a table is asked for with."""
+    sub.add_argument('--table', required=True, help='its name, see the runs file')
+    sub.add_argument('--scale', default='small', choices=('small', 'paper'))
+    sub.add_argument('--run', action='store_true', help='train and measure what is missing')
+    sub.add_argument('--jobs', type=int, default=2, help='runs at a time, a core each (2)')
+    sub.add_argument('--runs', help='YAML file of runs (training/configs/SCALE/runs.yaml)')
 
 
 def main(arguments=None) -> int:
@@ -55,12 +65,14 @@ def main(arguments=None) -> int:
                          help='YAML file, see training/configs; another one is laid over it')
         sub.add_argument('--data-root', help='folder that holds the data sets'
                          + (' (data)' if verb in WITHOUT_CONFIG else ''))
+        if verb == 'reproduce':
+            about_a_table(sub)
         sub.add_argument('--resume', action='store_true', help='go on from the last checkpoint')
         sub.add_argument('overrides', nargs='*',
                          help='dotted, such as trainer.epochs=10 or --trainer.epochs 10')
     asked = parser.parse_args(overrides_last(sys.argv[1:] if arguments is None else arguments))
     try:
-        config = {'data': {'root': 'data'}}
+        config = {'data': {'root': 'data'}, 'reproduce': asked}
         if asked.config:
             config = configuration.load(asked.config, asked.overrides)
         if asked.data_root:

@@ -30,6 +30,7 @@ import yaml
 
 from training import metrics
 from training.data import sets, vocabulary
+from training.tasks import scores
 
 RESULTS = Path('training/results')
 
@@ -62,13 +63,12 @@ def classification(student, config, names, budget):
     logits, _ = predict(student, tokens, budget)
     hit = logits.argmax(1) == label
     among = logits[:, :len(shapes.class_names)].argmax(1) == label
-    single, row = np.asarray(tokens.single_view), {}
-    for kind, mask in (('complete', ~single), ('single_view', single)):
-        per_shape = hit[mask].reshape(len(shapes.labels), -1)
-        row[kind] = {'accuracy': float(hit[mask].mean()),
-                     'interval': metrics.interval(per_shape.mean(1)),
-                     'seeds': [float(s) for s in per_shape.mean(0)],
-                     'among_modelnet40': float(among[mask].mean())}
+    single = np.asarray(tokens.single_view)
+    row = scores.accuracy(hit, single, len(shapes.labels))
+    for kind, mask in scores.by_kind(single).items():
+        seeds = hit[mask].reshape(len(shapes.labels), -1).mean(0)
+        row[kind].update(seeds=[float(s) for s in seeds],
+                         among_modelnet40=float(among[mask].mean()))
     return row, logits, hit, single
 
 
@@ -84,16 +84,12 @@ def parts(student, config, bundle, budget):
     predicted = np.array([of_class.get(bundle.classes[i], '') for i in classes.argmax(1)])
     iou = np.zeros((len(tokens), 2))
     for i in range(len(tokens)):
-        at = (logits[i][tokens.near[i]] * tokens.weight[i][..., None].astype(np.float32)).sum(1)
-        ids = np.flatnonzero(category == own[i])
-        for j, c in enumerate((predicted[i], own[i])):
-            allowed = np.where(category == c, 0, -np.inf)
-            guess = (at + allowed).argmax(1) if c else np.full(len(at), -1)
-            iou[i, j] = metrics.part_iou(guess, np.asarray(tokens.part[i]), ids)
-    single, row = np.asarray(tokens.single_view), {}
-    for kind, mask in (('complete', ~single), ('single_view', single)):
-        by_category = [iou[mask & (own == c)].mean(0) for c in np.unique(own)]
-        instance, per_category = iou[mask].mean(0), np.mean(by_category, axis=0)
+        at = scores.at_points(logits[i], tokens.near[i], tokens.weight[i])
+        for j, given in enumerate((predicted[i], own[i])):
+            iou[i, j] = scores.iou(at, np.asarray(tokens.part[i]), category, own[i], given)
+    row = {}
+    for kind, mask in scores.by_kind(np.asarray(tokens.single_view)).items():
+        instance, per_category = scores.mean_ious(iou[mask], own[mask])
         per_shape = iou[mask][:, 0].reshape(len(shapes.labels), -1).mean(1)
         row[kind] = {
             'miou_i': float(instance[0]), 'interval': metrics.interval(per_shape),
@@ -139,13 +135,13 @@ def run(config, resume=False):
     temperature = fit_temperature(student, config, names, 64)
     for budget in bundle.token_budgets:
         row, logits, hit, single = classification(student, config, names, budget)
-        scores = softmax(logits, temperature).max(1)
+        sure = softmax(logits, temperature).max(1)
         row['part_miou'] = parts(student, config, bundle, budget)
         row['calibration_error'] = {
-            'complete': metrics.calibration_error(scores[~single], hit[~single]),
-            'single_view': metrics.calibration_error(scores[single], hit[single])}
+            kind: metrics.calibration_error(sure[mask], hit[mask])
+            for kind, mask in scores.by_kind(single).items()}
         if budget in (16, 64):
-            row['unknown'] = unknowns(student, config, scores, single, temperature, budget)
+            row['unknown'] = unknowns(student, config, sure, single, temperature, budget)
         found[budget] = row
         print(describe(budget, row), flush=True)
     manifest = dict(bundle.manifest, score_temperature=temperature, accuracy=found)

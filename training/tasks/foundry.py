@@ -25,7 +25,7 @@ from training.models.backbone import Backbone
 from training.models.foundry import Foundry
 from training.models.student import Student
 from training.tasks import distill as small
-from training.tasks.common import compile_backbone, fit, size_of, weights
+from training.tasks.common import backbone_weights, compile_backbone, fit, size_of
 from training.tasks.recipe import Recipe
 
 LOSSES = {'smooth_l1': F.smooth_l1_loss, 'mse': F.mse_loss}
@@ -66,7 +66,7 @@ class Distill(Recipe):
         super().__init__(config)
         self.student = small.make_student(config)
         self.teacher = Backbone(size_of(config['teacher'])).eval().requires_grad_(False)
-        state = weights(config['pretrained'], 'model.backbone.')
+        state = backbone_weights(config['pretrained'])
         self.teacher.load_state_dict(state)
         start_from(self.student, state)
         self.distance = LOSSES[config['loss']]

@@ -1,0 +1,139 @@
+# Copyright 2026 The foundry_ros developers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Tables from the figures of runs: means over seeds, with 95 % intervals."""
+
+from dataclasses import dataclass
+import json
+from typing import Any, Dict, List, Optional, Sequence
+
+import numpy as np
+from scipy import stats
+
+from training.study.runs import Run, Study
+
+ENOUGH = 3  # seeds, for an interval over them
+
+
+@dataclass(frozen=True)
+class Figure:
+    """
+    A mean over seeds.
+
+    :param half: half the width of its 95 % interval, NaN where none is known. :param over:
+        ``seeds`` (Student's t) or ``shapes`` (bootstrap, the mean of the seeds').
+    """
+
+    mean: float
+    half: float
+    seeds: int
+    over: str
+
+    def text(self, scale: float = 100.0, digits: int = 1) -> str:
+        """Write it, with a * where the interval is over shapes."""
+        if np.isnan(self.half):
+            return f'{scale * self.mean:.{digits}f}'
+        mark = '' if self.over == 'seeds' else '*'
+        return f'{scale * self.mean:.{digits}f} ± {scale * self.half:.{digits}f}{mark}'
+
+
+def figure(values: Sequence[float], halves: Sequence[float] = ()) -> Figure:
+    """
+    Average over seeds.
+
+    :param values: one a seed. :param halves: of the intervals over shapes, one a seed.
+    """
+    n, mean = len(values), float(np.mean(values))
+    if n >= ENOUGH:
+        half = stats.t.ppf(0.975, n - 1) * np.std(values, ddof=1) / np.sqrt(n)
+        return Figure(mean, float(half), n, 'seeds')
+    return Figure(mean, float(np.mean(halves)) if len(halves) else float('nan'), n, 'shapes')
+
+
+def results(study: Study, run: Run) -> List[Dict[str, Any]]:
+    """Read the figures of a run, one a seed."""
+    paths = [study.result(run, seed) for seed in range(1, run.seeds + 1)]
+    return [json.loads(p.read_text()) for p in paths if p.exists()]
+
+
+def at(found: List[Dict[str, Any]], budget: int, kind: str) -> Optional[Figure]:
+    """Give the accuracy at a budget on ``complete`` clouds or ``single_view``."""
+    rows = [f['budgets'][str(budget)][kind] for f in found if str(budget) in f['budgets']]
+    return figure([r['accuracy'] for r in rows], [r['interval'] for r in rows]) if rows else None
+
+
+def part_ious(found, budget, kind='complete') -> Optional[List[Figure]]:
+    """Give mIoU_I and mIoU_C, the category given."""
+    rows = [f['budgets'][str(budget)]['parts'][kind] for f in found
+            if str(budget) in f['budgets']]
+    return [figure([r[k] for r in rows]) for k in ('miou_i', 'miou_c')] if rows else None
+
+
+def loss(found, budget) -> Optional[Figure]:
+    """Give the distillation loss on validation shapes."""
+    rows = [f['budgets'][str(budget)]['distillation_loss'] for f in found
+            if str(budget) in f['budgets']]
+    rows = [r for r in rows if r is not None]
+    return figure(rows) if rows else None
+
+
+def cells(found: List[Dict[str, Any]], budget: int) -> List[str]:
+    """Write the figures of a run at a budget."""
+    value = loss(found, budget)
+    return [*(at(found, budget, kind).text() for kind in ('complete', 'single_view')),
+            ' / '.join(f'{100 * f.mean:.1f}' for f in part_ious(found, budget)),
+            '–' if value is None else f'{value.mean:.4f}']
+
+
+HEAD = ['row', 'tokens', 'complete', 'single view', 'parts mIoU_I / mIoU_C', 'distillation loss',
+        'parameters', 'seeds']
+
+
+def body(study: Study, name: str) -> List[List[str]]:
+    """Give the cells of a table, a row for each run and budget."""
+    made = []
+    for run in study.rows(name):
+        found = results(study, run)
+        if not found:
+            made.append([run.title, ', '.join(map(str, run.budgets)), 'not run', *[''] * 4,
+                         f'0 of {run.seeds}'])
+            continue
+        for budget in run.budgets:
+            have = [f for f in found if str(budget) in f['budgets']]
+            if have:
+                count = have[0]['parameters']['student'] / 1e6
+                made.append([run.title, str(budget), *cells(have, budget), f'{count:.2f} M',
+                             f'{len(have)} of {run.seeds}'])
+    return made
+
+
+NOTE = ('Accuracy in % and 95 % intervals: over seeds (Student\'s t) where there are three, else '
+        'over shapes (*). Parts: category given.')
+
+
+def aligned(rows: List[List[str]]) -> List[str]:
+    """Put cells in columns."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return ['  '.join(c.ljust(w) for c, w in zip(row, widths)).rstrip() for row in rows]
+
+
+def table(study: Study, name: str) -> List[str]:
+    """Give the lines of a table for a terminal."""
+    return [study.tables[name]['title'], '', *aligned([HEAD, *body(study, name)]), '', NOTE]
+
+
+def markdown(study: Study, name: str) -> List[str]:
+    """Give the lines of a table for a page."""
+    rows = [HEAD, ['---'] * len(HEAD), *body(study, name)]
+    return ['| ' + ' | '.join(row) + ' |' for row in rows]

@@ -1,0 +1,213 @@
+# Copyright 2026 The foundry_ros developers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""
+Train and measure what a table lacks: each stage a process of its own, some runs at a time.
+
+A run that was stopped goes on from its last checkpoint; one that another of these programs has
+taken is left to it; what is there for the configuration as it is now is not done again.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date
+import json
+import os
+from pathlib import Path
+import platform
+import shutil
+import subprocess
+import sys
+import time
+from typing import Any, Dict, List, Optional, Tuple
+
+from filelock import FileLock, Timeout
+
+from training.config import RunError
+from training.study import runs
+from training.study.runs import Run, Study
+
+ONE_THREAD = {'OMP_NUM_THREADS': '1', 'TORCHINDUCTOR_COMPILE_THREADS': '1'}
+
+
+def wanted(study: Study, table: str) -> List[Tuple[Run, int]]:
+    """List the runs of a table: the first seed of every row, then the second ones."""
+    rows = study.rows(table)
+    return [(run, seed) for seed in range(1, max(run.seeds for run in rows) + 1)
+            for run in rows if seed <= run.seeds]
+
+
+def result_of(study: Study, run: Run, seed: int) -> Optional[Dict[str, Any]]:
+    """Read the figures of a run, where there are any."""
+    path = study.result(run, seed)
+    return json.loads(path.read_text()) if path.exists() else None
+
+
+def current(study: Study, run: Run, seed: int, found: Dict[str, Any]) -> bool:
+    """Tell whether figures are those of the configuration and the budgets as they are now."""
+    return found['configs'] == runs.essence(runs.resolved(study, run, seed)) and {
+        str(b) for b in run.budgets} <= found['budgets'].keys()
+
+
+class Trainer:
+    """
+    Runs what is missing.
+
+    :param root: folder that holds the data sets; None: that of the configurations.
+    """
+
+    def __init__(self, study: Study, root: Optional[str] = None):
+        self.study, self.root = study, root
+        self.children: List[subprocess.Popen] = []
+        self.failed: List[str] = []
+        self.stopped = False
+
+    def run(self, table: str, jobs: int) -> None:
+        """
+        Train and measure what a table lacks.
+
+        :raises RunError: some run failed; the others went on.
+        """
+        study = self.study
+        missing = [(run, seed) for run, seed in wanted(study, table) if self._lacks(run, seed)]
+        print(f'table {table}: {len(missing)} runs to do', flush=True)
+        with ThreadPoolExecutor(jobs) as pool:
+            try:
+                list(pool.map(lambda pair: self._one(*pair), missing))
+            except KeyboardInterrupt:
+                self.stopped = True
+                pool.shutdown(wait=False, cancel_futures=True)
+                for child in list(self.children):
+                    child.terminate()
+        if self.stopped:
+            raise RunError('stopped; the same command goes on from the last checkpoints')
+        if self.failed:
+            raise RunError('; '.join(self.failed))
+
+    def _lacks(self, run, seed):
+        found = result_of(self.study, run, seed)
+        if found is None:
+            return True
+        if current(self.study, run, seed, found):
+            return False
+        print(f'{run.name} {seed}: its configuration has changed, it is trained anew', flush=True)
+        return True
+
+    def _one(self, run: Run, seed: int) -> None:
+        """Train and measure one run, unless another program does."""
+        folder, name = self.study.folder(run, seed), f'{run.name} {seed}'
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(f'{folder}.lock', timeout=0):
+                found = result_of(self.study, run, seed)
+                if found is None or not current(self.study, run, seed, found):
+                    self._train(run, seed, name)
+        except Timeout:
+            print(f'{name}: another program has taken it', flush=True)
+        except RunError as error:
+            if self.stopped:
+                return
+            self.failed.append(str(error))
+            print(f'{name}: {error}', flush=True)
+
+    def _train(self, run, seed, name):
+        """Do the stages that are not done, measure, and write the figures."""
+        configs, seconds, before = runs.resolved(self.study, run, seed), {}, []
+        for stage in run.stages:
+            before = before + [runs.essence({stage.verb: configs[stage.verb]}),
+                               self._starts(configs[stage.verb])]
+            seconds[stage.verb] = self._stage(run, seed, stage, before, name)
+        self._call('measure', run, seed, run.stages[-1], name)
+        folder = self.study.folder(run, seed)
+        measured = json.loads((folder / run.stages[-1].verb / 'measured.json').read_text())
+        seconds['measure'] = measured.pop('seconds')
+        found = {'run': run.name, 'seed': seed, 'date': date.today().isoformat(),
+                 'commit': commit(), 'machine': machine(), 'threads': 1, 'seconds': seconds,
+                 **measured, 'configs': runs.essence(configs)}
+        path = self.study.result(run, seed)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_suffix('.part')
+        part.write_text(json.dumps(found, indent=1) + '\n')
+        part.replace(path)
+        print(f'{name}: wrote {path}', flush=True)
+
+    @staticmethod
+    def _starts(config):
+        """Say which files made elsewhere a stage begins with: names and times."""
+        files = [config.get('pretrained'), config.get('heads', {}).get('begin')]
+        return {f: Path(f).stat().st_mtime for f in files if f and Path(f).exists()}
+
+    def _stage(self, run, seed, stage, before, name) -> float:
+        """Do a stage, going on where it stopped; give the seconds it took in all."""
+        folder = self.study.folder(run, seed) / stage.verb
+        path = folder / 'stage.json'
+        record = {'before': json.loads(json.dumps(before)), 'seconds': 0.0, 'done': False}
+        if path.exists():
+            old = json.loads(path.read_text())
+            if old['before'] == record['before']:
+                record = old
+            else:
+                print(f'{name}: {stage.verb} was begun otherwise and begins anew', flush=True)
+        if record['seconds'] == 0 and folder.exists():
+            shutil.rmtree(folder)
+        if record['done']:
+            return record['seconds']
+        folder.mkdir(parents=True, exist_ok=True)
+        record['seconds'] = record['seconds'] or 1e-3  # begun
+        path.write_text(json.dumps(record))
+        print(f'{name}: {stage.verb}', flush=True)
+        begun = time.time()
+        try:
+            self._call(stage.verb, run, seed, stage, name, '--resume')
+            record['done'] = True
+        finally:
+            record['seconds'] = round(record['seconds'] + time.time() - begun, 1)
+            path.write_text(json.dumps(record))
+        return record['seconds']
+
+    def _call(self, verb, run, seed, stage, name, *more) -> None:
+        """Run a verb of this program as a process; what it says goes to ``log.txt``."""
+        configs, overrides = runs.arguments(self.study, run, seed, stage)
+        root = ['--data-root', self.root] if self.root else []
+        command = [sys.executable, '-m', 'training', verb, *root, *more,
+                   *(part for c in configs for part in ('--config', c)), *overrides]
+        log = self.study.folder(run, seed) / 'log.txt'
+        if self.stopped:
+            raise RunError('stopped')
+        with log.open('a') as file:
+            child = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT,
+                                     env={**os.environ, **ONE_THREAD})
+            self.children.append(child)
+            try:
+                status = child.wait()
+            finally:
+                self.children.remove(child)
+        if status:
+            last = log.read_text(errors='replace').strip().rpartition('\n')[2]
+            raise RunError(f'{name}: {verb} failed ({last[:200]}); see {log}')
+
+
+def commit() -> str:
+    """Name the commit that is checked out, with a + where files differ from it."""
+    def git(*arguments):
+        return subprocess.run(['git', *arguments], capture_output=True, text=True,
+                              check=False).stdout.strip()
+    return git('rev-parse', 'HEAD') + '+' * bool(git('status', '--porcelain', '-uno'))
+
+
+def machine() -> Dict[str, Any]:
+    """Describe the processor."""
+    path = Path('/proc/cpuinfo')
+    lines = path.read_text().splitlines() if path.exists() else []
+    names = [line.partition(':')[2].strip() for line in lines if line.startswith('model name')]
+    return {'cpu': names[0] if names else platform.processor(), 'cores': os.cpu_count()}

@@ -1,0 +1,182 @@
+# Copyright 2026 The foundry_ros developers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""
+Measure a fine-tuned student in torch: ``python -m training measure --config ...``.
+
+For students that are compared; what robots run is measured by ``evaluate``. Random yaw and
+single views as there, some of the same clouds.
+"""
+
+import json
+from pathlib import Path
+import time
+from typing import Dict, Optional
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from training.config import ConfigError
+from training.data import sets, vocabulary
+from training.export import load_model
+from training.models.backbone import Backbone
+from training.tasks import scores
+from training.tasks.common import backbone_weights, size_of, weights
+from training.tasks.distill import make_student
+
+BATCH = 64
+
+
+def batches(tokens, rows: np.ndarray):
+    """Give the rows of each batch with groups (B, c, k, 3) and centers (B, c, 3)."""
+    for start in range(0, len(rows), BATCH):
+        r = rows[start:start + BATCH]
+        yield (slice(start, start + len(r)),
+               torch.from_numpy(np.asarray(tokens.groups[r], np.float32)),
+               torch.from_numpy(np.asarray(tokens.centers[r])))
+
+
+@torch.no_grad()
+def classes(model, tokens, label: np.ndarray, budgets, clouds: int) -> Dict[int, dict]:
+    """
+    Give accuracy and interval at each budget; what no budget touches is computed once.
+
+    :param model: a recogniser. :param label: (M,) of all clouds of the set.
+    :param clouds: of each shape and kind that are used.
+    """
+    rows = scores.some(np.asarray(tokens.single_view), np.asarray(tokens.shape), clouds)
+    hit = {b: np.zeros(len(rows), bool) for b in budgets}
+    for part, groups, centers in batches(tokens, rows):
+        embedded = model.student.embed(groups, centers)
+        for b in budgets:
+            logits = model.class_head(model.student.rebuild(*embedded, b).summary)
+            hit[b][part] = logits.argmax(1).numpy() == label[rows[part]]
+    shapes = len(np.unique(tokens.shape))
+    return {b: scores.accuracy(hit[b], tokens.single_view[rows], shapes) for b in budgets}
+
+
+@torch.no_grad()
+def parts(model, tokens, own: np.ndarray, category: np.ndarray, budgets, clouds: int
+          ) -> Dict[int, dict]:
+    """
+    Give mIoU_I and mIoU_C, the category given, at each budget.
+
+    :param own: (M,) category of each cloud's shape. :param category: (parts,) of each part.
+    """
+    rows = scores.some(np.asarray(tokens.single_view), np.asarray(tokens.shape), clouds)
+    found = {b: np.zeros(len(rows)) for b in budgets}
+    for part, groups, centers in batches(tokens, rows):
+        embedded = model.student.embed(groups, centers)
+        for b in budgets:
+            logits = model.part_head(model.student.rebuild(*embedded, b).tokens).numpy()
+            for i, row in enumerate(rows[part]):
+                at = scores.at_points(logits[i], tokens.near[row], tokens.weight[row])
+                found[b][part.start + i] = scores.iou(at, np.asarray(tokens.part[row]), category,
+                                                      own[row], own[row])
+    single = np.asarray(tokens.single_view)[rows]
+    return {b: {kind: dict(zip(('miou_i', 'miou_c'), map(float, scores.mean_ious(
+        found[b][mask], own[rows][mask])))) for kind, mask in scores.by_kind(single).items()}
+        for b in budgets}
+
+
+@torch.no_grad()
+def distillation(config, tokens, budgets) -> Optional[Dict[int, float]]:
+    """
+    Give the mean smooth-L1 between rebuilt and teacher tokens at each budget.
+
+    Of the distilled student, before fine-tuning; None where nothing was distilled.
+    """
+    state = weights(config['distilled'], 'student.') if config['distilled'] else {}
+    if not state:
+        return None
+    student = make_student(config).eval()
+    student.load_state_dict(state)
+    teacher = Backbone(size_of(config['teacher'])).eval()
+    teacher.load_state_dict(backbone_weights(config['pretrained']))
+    total = {b: 0.0 for b in budgets}
+    for _, groups, centers in batches(tokens, np.arange(len(tokens))):
+        wanted, embedded = teacher(groups, centers), student.embed(groups, centers)
+        for b in budgets:
+            rebuilt = student.rebuild(*embedded, b).tokens
+            total[b] += F.smooth_l1_loss(rebuilt, wanted).item() * len(groups)
+    return {b: value / len(tokens) for b, value in total.items()}
+
+
+def counts(model) -> Dict[str, int]:
+    """Count the parameters of a recogniser: the student, its heads."""
+    def number(*modules):
+        return sum(p.numel() for module in modules for p in module.parameters())
+    return {'student': number(model.student),
+            'heads': number(model.class_head, model.part_head)}
+
+
+def used_sets(data) -> Dict[str, Dict[str, int]]:
+    """Tell of each set in use how many shapes and clouds it has."""
+    found = {}
+    for name in data['clouds']:
+        path = Path(data['cache']) / name / 'recipe.json'
+        if path.exists():
+            recipe = json.loads(path.read_text())
+            each = recipe['complete'] + recipe['single']
+            found[name] = {'shapes': recipe['shapes'], 'clouds': recipe['shapes'] * each}
+    return found
+
+
+def measure(config) -> dict:
+    """Measure at every budget of ``measure.budgets``."""
+    data, asked = config['data'], config['measure']
+    budgets, root, begun = asked['budgets'], data['root'], time.time()
+    modelnet, part_set = (sets.read(n, root) for n in ('modelnet40_test', 'parts_test'))
+    names = vocabulary.classes(modelnet, sets.read('parts_train', root))
+    model = load_model(config)
+    tokens = sets.tokens('modelnet40_test', data)
+    label = vocabulary.labels(modelnet, names)[np.asarray(tokens.labels)]
+    found = classes(model, tokens, label, budgets, asked['clouds'])
+    tokens = sets.tokens('parts_test', data)
+    category = np.array([p.split('/')[0] for p in part_set.part_names])
+    own = np.array([category[p[0]] for p in part_set.parts])[np.asarray(tokens.shape)]
+    of_parts = parts(model, tokens, own, category, budgets, asked['clouds'])
+    losses = distillation(config, sets.tokens('modelnet40_val', data), budgets)
+    for b in budgets:
+        found[b].update(parts=of_parts[b], distillation_loss=losses and losses[b])
+    return {'parameters': counts(model), 'sets': used_sets(data), 'clouds': asked['clouds'],
+            'seconds': round(time.time() - begun, 1),
+            'budgets': {str(b): row for b, row in found.items()}}
+
+
+def describe(budget, row) -> str:
+    """Put the figures of a budget on a line."""
+    told = [f'{kind.replace("_", " ")} {row[kind]["accuracy"]:.3f} '
+            f'± {row[kind]["interval"]:.3f}' for kind in scores.KINDS]
+    told += [f'parts mIoU_I {row["parts"]["complete"]["miou_i"]:.3f} '
+             f'mIoU_C {row["parts"]["complete"]["miou_c"]:.3f} (category given)']
+    loss = row['distillation_loss']
+    return f'budget {budget:>2}: ' + ', '.join(told) + (
+        '' if loss is None else f', distillation loss {loss:.4f}')
+
+
+def run(config, resume=False):
+    """Print the figures and write ``measured.json`` into the output folder."""
+    del resume
+    if 'measure' not in config:
+        raise ConfigError('measure is for the configuration of a fine-tuning')
+    found = measure(config)
+    for budget, row in found['budgets'].items():
+        print(describe(budget, row), flush=True)
+    path = Path(config['output']) / 'measured.json'
+    part = path.with_suffix('.part')
+    part.write_text(json.dumps(found, indent=1))
+    part.replace(path)
+    print(f'wrote {path}')
