@@ -52,6 +52,8 @@ def about_a_table(sub) -> None:
     sub.add_argument('--scale', default='small', choices=('small', 'paper'))
     sub.add_argument('--run', action='store_true', help='train and measure what is missing')
     sub.add_argument('--jobs', type=int, default=2, help='runs at a time, a core each (2)')
+    sub.add_argument('--cost', action='store_true',
+                     help='measure what the rows cost in onnxruntime, side by side')
     sub.add_argument('--runs', help='YAML file of runs (training/configs/SCALE/runs.yaml)')
 
 

@@ -26,7 +26,6 @@ import torch
 from torch import nn
 
 from training.export import OPSET
-from training.models.backbone import pool
 from training.tasks.finetune import Recogniser
 
 
@@ -39,9 +38,9 @@ class FixedBudget(nn.Module):
 
     def forward(self, groups, centers):
         """Give features (B, F), class logits (B, classes) and part logits (B, c, parts)."""
-        rebuilt = self.model.student(groups, centers, self.budget).tokens
-        features = pool(rebuilt)
-        return features, self.model.class_head(features), self.model.part_head(rebuilt)
+        rebuilt = self.model.student(groups, centers, self.budget)
+        features = rebuilt.summary
+        return features, self.model.class_head(features), self.model.part_head(rebuilt.tokens)
 
 
 def write_onnx(model: Recogniser, path, budget: int, groups: int = 64, neighbours: int = 32

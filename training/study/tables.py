@@ -96,30 +96,41 @@ def cells(found: List[Dict[str, Any]], budget: int) -> List[str]:
             '–' if value is None else f'{value.mean:.4f}']
 
 
+def costs(study: Study) -> Dict[str, Any]:
+    """Read what runs cost, by name and budget; empty where nothing was measured."""
+    path = study.results / 'cost.json'
+    return json.loads(path.read_text())['runs'] if path.exists() else {}
+
+
 HEAD = ['row', 'tokens', 'complete', 'single view', 'parts mIoU_I / mIoU_C', 'distillation loss',
-        'parameters', 'seeds']
+        'ms', 'million MACs', 'million parameters', 'seeds']
 
 
 def body(study: Study, name: str) -> List[List[str]]:
     """Give the cells of a table, a row for each run and budget."""
-    made = []
+    made, cost = [], costs(study)
     for run in study.rows(name):
         found = results(study, run)
-        if not found:
-            made.append([run.title, ', '.join(map(str, run.budgets)), 'not run', *[''] * 4,
-                         f'0 of {run.seeds}'])
-            continue
         for budget in run.budgets:
             have = [f for f in found if str(budget) in f['budgets']]
-            if have:
-                count = have[0]['parameters']['student'] / 1e6
-                made.append([run.title, str(budget), *cells(have, budget), f'{count:.2f} M',
-                             f'{len(have)} of {run.seeds}'])
+            figures = cells(have, budget) if have else ['not run', '', '', '']
+            made.append([run.title, str(budget), *figures,
+                         *cost_cells(cost.get(run.name, {}).get(str(budget))),
+                         f'{len(have)} of {run.seeds}'])
     return made
 
 
+def cost_cells(row: Optional[Dict[str, Any]]) -> List[str]:
+    """Write what a run costs at a budget."""
+    if row is None:
+        return [''] * 3
+    return [f'{row["milliseconds"]:.2f}', f'{row["macs"]["total"] / 1e6:.1f}',
+            f'{row["parameters"]["total"] / 1e6:.2f}']
+
+
 NOTE = ('Accuracy in % and 95 % intervals: over seeds (Student\'s t) where there are three, else '
-        'over shapes (*). Parts: category given.')
+        'over shapes (*). Parts: complete clouds, category given. ms: an object in '
+        'onnxruntime on one thread, all rows side by side; costs are without heads but for ms.')
 
 
 def aligned(rows: List[List[str]]) -> List[str]:

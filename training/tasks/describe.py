@@ -136,7 +136,7 @@ def _share_out(network, found, counts, budget, groups):
         found['position'] += groups * size.tokens * size.width
         rest -= groups * size.tokens * size.width
     weighs = isinstance(network, Student) and network.encode or isinstance(network, INTERPOLATE)
-    if weighs and budget < groups:
+    if weighs and budget is not None and budget < groups:
         found['cau'] += groups * budget * size.width  # handing back
         rest -= groups * budget * size.width
     if not isinstance(network, Reduced):

@@ -45,4 +45,7 @@ def run(config, resume=False):
         finally:
             signal.signal(signal.SIGTERM, before)
             page.write(study)
+    if asked.cost:
+        from training.study import cost
+        cost.measure(study, study.rows(asked.table))
     print('\n'.join(tables.table(study, asked.table)))

@@ -1,0 +1,104 @@
+# Copyright 2026 The foundry_ros developers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""
+What each run of a study costs: milliseconds in onnxruntime, multiply-accumulates, parameters.
+
+One thread, all runs in one process in turn, the least of several rounds of the thread's own time:
+a machine that is busy otherwise hardly shows. Weights are random, they cost what trained ones do.
+"""
+
+import json
+from pathlib import Path
+import tempfile
+import time
+from typing import Any, Dict, Iterable, Tuple
+
+import numpy as np
+import onnxruntime
+import torch
+
+from training import export
+from training.export_fixed import write_onnx
+from training.models.student import Student
+from training.study import runs
+from training.study.runs import Run, Study
+from training.study.train import machine
+from training.tasks.describe import macs, network_of, parameters
+from training.tasks.distill import make_student
+from training.tasks.finetune import Recogniser
+
+OBJECTS, CLASSES, PARTS = 16, 59, 57  # a batch; classes and parts of a bundle, about
+
+
+def recogniser(config) -> Recogniser:
+    """Make a run's network with heads, of random weights."""
+    torch.manual_seed(0)
+    return Recogniser(make_student(config), config['teacher']['width'], CLASSES, PARTS).eval()
+
+
+def session(model: Recogniser, budget: int) -> onnxruntime.InferenceSession:
+    """Open a network at one budget in onnxruntime, on one thread."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / 'model.onnx'
+        if isinstance(model.student, Student):  # its choice of tokens is exported so alone
+            export.write_onnx(model, path)
+        else:
+            write_onnx(model, path, budget)
+        return onnxruntime.InferenceSession(str(path), options,
+                                            providers=['CPUExecutionProvider'])
+
+
+def milliseconds(sessions: Dict[Tuple[str, int], onnxruntime.InferenceSession],
+                 rounds: int = 20) -> Dict[Tuple[str, int], float]:
+    """
+    Give the thread's time an object of each session, the least of the rounds.
+
+    :param sessions: by name and budget.
+    """
+    rng = np.random.default_rng(0)
+    batch = {'groups': rng.normal(0, 0.1, (OBJECTS, 64, 32, 3)).astype(np.float32),
+             'centers': rng.normal(0, 0.5, (OBJECTS, 64, 3)).astype(np.float32)}
+    least = dict.fromkeys(sessions, float('inf'))
+    for _ in range(rounds + 1):  # the first warms up, and is not the least
+        for key, opened in sessions.items():
+            asked = dict(batch, token_budget=np.array(key[1]))
+            inputs = {i.name: asked[i.name] for i in opened.get_inputs()}
+            begun = time.thread_time()
+            opened.run(None, inputs)
+            least[key] = min(least[key], (time.thread_time() - begun) / OBJECTS * 1e3)
+    return least
+
+
+def measure(study: Study, rows: Iterable[Run], rounds: int = 20) -> Dict[str, Any]:
+    """Give what the runs cost at each of their budgets, and write ``cost.json``."""
+    sessions, found = {}, {}
+    for run in rows:
+        config = runs.resolved(study, run, 1)['finetune']
+        model, counted = recogniser(config), network_of(config)
+        for budget in run.budgets:
+            sessions[run.name, budget] = session(model, budget)
+            found[run.name, budget] = {'macs': macs(counted, {}, budget),
+                                       'parameters': parameters(counted, {})}
+    path = study.results / 'cost.json'
+    whole = json.loads(path.read_text()) if path.exists() else {'runs': {}}
+    for (name, budget), least in milliseconds(sessions, rounds).items():
+        row = dict(found[name, budget], milliseconds=round(least, 4))
+        whole['runs'].setdefault(name, {})[str(budget)] = row
+    whole['machine'], whole['threads'], whole['objects'] = machine(), 1, OBJECTS
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(whole, indent=1) + '\n')
+    return whole
