@@ -57,7 +57,7 @@ def make_student(config) -> Union[Student, RegionStudent, Reduced]:
 
 class Distill(Task):
     """
-    Smooth-L1 between rebuilt and teacher tokens, a budget drawn at random each step.
+    Smooth-L1 between rebuilt and teacher tokens, at a budget drawn at random and those beside it.
 
     The gate learns which tokens are rebuilt well when they are fused: at budgets that fuse all
     tokens its target is the rank of each token's error, 1 for the best rebuilt.
@@ -84,12 +84,21 @@ class Distill(Task):
         self.teacher.eval()
         with torch.no_grad():
             wanted = self.teacher(groups, centers).float()
-        budgets = self.config['student']['budgets']
-        budget = random.Random(f'{self.config["seed"]} {self.global_step}').choice(budgets)
-        rebuilt = self.student(groups, centers, budget)
+        drawn = random.Random(f'{self.config["seed"]} {self.global_step}').choice(
+            self.config['student']['budgets'])
+        embedded, losses = self.student.embed(groups, centers), []
+        for budget in sorted({drawn, *self.config['beside']}):
+            rebuilt = self.student.rebuild(*embedded, budget)
+            losses.append(self._distance(rebuilt, wanted, budget))
+        loss = torch.stack(losses).mean()
+        self.log('loss', loss)
+        return loss
+
+    def _distance(self, rebuilt, wanted, budget):
+        """Say how far rebuilt tokens and summaries are from the teacher's tokens (B, c, d)."""
         error = F.smooth_l1_loss(rebuilt.tokens.float(), wanted, reduction='none').mean(-1)
         loss, overall = error.mean(), pool(wanted)
-        self.log_dict({'loss': loss, f'loss_{budget}': loss}, prog_bar=False)
+        self.log(f'loss_{budget}', loss)
         # What class heads read is rebuilt too, once by each of the student's ways to it.
         for summary in rebuilt.summary.float().split(overall.shape[1], dim=1):
             loss = loss + F.smooth_l1_loss(summary, overall)

@@ -98,18 +98,17 @@ class Finetune(Task):
 
     def training_step(self, batch, _):
         """
-        Learn at a budget drawn at random, and beside it at the largest, on the same tokens.
+        Learn at a budget drawn at random and at those beside it, on the same tokens.
 
-        The smaller one also learns what the larger one says (the sandwich rule of slimmable
+        The smaller ones also learn what the largest says (the sandwich rule of slimmable
         networks, Yu and Huang 2019); the tokenizer, much of the cost, is paid once.
         """
         budgets, odds = zip(*self.config['budgets'].items())
         drawn = random.Random(f'{self.config["seed"]} {self.global_step}').choices(budgets, odds)
+        menu = sorted({*drawn, *self.config['beside']}, reverse=True)
         embedded = self.model.student.embed(batch['groups'], batch['centers'])
-        menu = sorted({*drawn, self.config['beside'] or drawn[0]}, reverse=True)
         rebuilt = [self.model.student.rebuild(*embedded, b) for b in menu]
-        summary = torch.cat([r.summary for r in rebuilt])
-        opinions = self._opinions(summary)
+        opinions = self._opinions(torch.cat([r.summary for r in rebuilt]))
         logits = sum(opinions) / len(opinions)
         labels, w = batch['labels'].repeat(len(menu)), self.config['loss']
         known, outlier = labels >= 0, labels == -2
@@ -118,10 +117,10 @@ class Finetune(Task):
             for said in opinions)
         unknown = sum(mean_over_all(said[outlier].log_softmax(1)) for said in opinions)
         loss = classes - w['outliers'] * unknown
-        if len(menu) == 2:
-            larger = logits.chunk(2)[0].detach().log_softmax(1)
-            smaller = opinions[0].chunk(2)[1].log_softmax(1)
-            said = F.kl_div(smaller, larger, reduction='batchmean', log_target=True)
+        largest = logits.chunk(len(menu))[0].detach().log_softmax(1)
+        for smaller in opinions[0].chunk(len(menu))[1:]:
+            said = F.kl_div(smaller.log_softmax(1), largest, reduction='batchmean',
+                            log_target=True)
             loss = loss + w['self_distillation'] * said
         if 'part' in batch:
             part = torch.stack([self._part_loss(r.tokens[-len(batch['part']):], batch)
