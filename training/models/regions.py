@@ -95,6 +95,7 @@ class RegionStudent(nn.Module):
         self.backbone = Backbone(size)
         self.mix = nn.Sequential(nn.GELU(), nn.Linear(width, width))
         self.gather = Gather(width)
+        self.span = nn.Linear(1, width, bias=False)  # beside a region's position, its extent
         self.upsample, self.overall = Upsample(width, width), Upsample(2 * width, 2 * width)
         self.summary_widths = (2 * width,)
         self.own = None
@@ -137,7 +138,7 @@ class RegionStudent(nn.Module):
         size = own.sum(1).clamp(min=1)[..., None]
         place, extent = own.transpose(1, 2) @ centers / size, size.log() / log(tokens.shape[1])
         x = self.gather(tokens, seen, own, extent)
-        x = self.backbone.encoder(x, self.backbone.position(place))
+        x = self.backbone.encoder(x, self.backbone.position(place) + self.span(extent))
         handed = own.to(x.dtype) @ x
         finer = self.upsample(seen + handed if self.residual else handed)
         return x, handed + (own @ extent).to(x.dtype) * finer
