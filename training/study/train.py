@@ -179,22 +179,27 @@ class Trainer:
         """Run a verb of this program as a process; what it says goes to ``log.txt``."""
         configs, overrides = runs.arguments(self.study, run, seed, stage)
         root = ['--data-root', self.root] if self.root else []
-        command = [sys.executable, '-m', 'training', verb, *root, *more,
-                   *(part for c in configs for part in ('--config', c)), *overrides]
         log = self.study.folder(run, seed) / 'log.txt'
+        files = [part for c in configs for part in ('--config', c)]
+        status = self.process([verb, *root, *more, *files, *overrides], log)
         if self.stopped:
             raise RunError('stopped')
-        with log.open('a') as file:
-            child = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT,
-                                     env={**os.environ, **ONE_THREAD})
-            self.children.append(child)
-            try:
-                status = child.wait()
-            finally:
-                self.children.remove(child)
         if status:
             last = log.read_text(errors='replace').strip().rpartition('\n')[2]
             raise RunError(f'{name}: {verb} failed ({last[:200]}); see {log}')
+
+    def process(self, arguments: List[str], log: Path) -> int:
+        """Run this program with other arguments, on one thread; give its exit status."""
+        if self.stopped:
+            return 1
+        with log.open('a') as file:
+            child = subprocess.Popen([sys.executable, '-m', 'training', *arguments], stdout=file,
+                                     stderr=subprocess.STDOUT, env={**os.environ, **ONE_THREAD})
+            self.children.append(child)
+            try:
+                return child.wait()
+            finally:
+                self.children.remove(child)
 
 
 def commit() -> str:
