@@ -29,13 +29,14 @@ from training import export, export_fixed  # noqa: E402
 from training.data import sets  # noqa: E402
 from training.models.backbone import Backbone, Size  # noqa: E402
 from training.models.reduced import KINDS  # noqa: E402
-from training.tasks import compare  # noqa: E402
+from training.tasks import measure  # noqa: E402
 from training.tasks.common import weights  # noqa: E402
 from training.tasks.describe import budgets_of  # noqa: E402
 
 SIZE = Size(width=16, depth=2, heads=2, first=(8, 8), second=(16,))
 BOTH = ['model', 'teacher']
-SMALL = sorted(KINDS.keys() - {'prototypes'})
+SMALL = sorted(KINDS.keys() - {'prototypes', 'first_groups'})  # the paper has them, too
+EVERY = sorted(KINDS.keys() - {'prototypes', 'first_groups', 'larger_groups'})
 
 
 @pytest.fixture(scope='module')
@@ -125,32 +126,38 @@ def test_more_merging_than_blocks_allow_is_one_line(teacher, monkeypatch, tmp_pa
     assert 'error: 2 blocks, of which each merges at most half' in capsys.readouterr().err
 
 
-@pytest.mark.parametrize('name', [*SMALL, 'prototypes'])
+@pytest.mark.parametrize('name', sorted(KINDS))
 def test_the_small_recipe_goes_through_to_an_export(
         root, teacher, monkeypatch, tmp_path_factory, tmp_path, name, capsys):  # noqa: F811
     monkeypatch.setattr('training.data.shapes.SIMULATED', {'box': 4})
-    folder, cache = 'training/configs/small/reduce', tmp_path_factory.getbasetemp() / 'cache'
+    folder, cache = 'training/configs/small', tmp_path_factory.getbasetemp() / 'cache'
+    distilling = ['reduce/prototypes.yaml'] if name == 'prototypes' else [
+        'distill.yaml', f'reduce/_{name}.yaml']
+    tuning = ['finetune.yaml', f'reduce/_{name}.yaml']
     tiny = [*overrides(cache.parent, 'teacher'), 'model.depth=2', 'teacher.depth=2',
-            f'pretrained={teacher}', f'student.budgets={[16, 64] if name in SMALL else [16]}']
-    assert run('distill', tmp_path, root, '--config', f'{folder}/{name}.yaml', *tiny,
+            'model.tokenizer=mixing', 'teacher.tokenizer=mixing', f'pretrained={teacher}',
+            f'student.budgets={[16, 64] if name in EVERY else [16]}', 'beside=[]']
+    assert run('distill', tmp_path, root, *files(folder, distilling), *tiny,
                f'output={tmp_path}/distill', 'data.mix.modelnet40_train=6',
                'data.mix.infomr=2') == 0
     heads = [*tiny, f'output={tmp_path}/tuned', f'distilled={tmp_path}/distill/last.ckpt',
              'data.mix.whole=6', 'data.mix.single_view=6', 'data.mix.simulated=2',
-             'data.mix.outliers=2', 'data.mix.parts=3', 'budgets={16: 1.0}']
-    assert run('finetune', tmp_path, root, '--config', f'{folder}/{name}_finetune.yaml',
-               *heads) == 0
-    config = configuration.load(f'{folder}/{name}_finetune.yaml',
-                                [*heads, f'data.root={root}'])
-    assert budgets_of(config) == sorted({16, config['beside']} - {0})
-    assert run('export', tmp_path, root, '--config', f'{folder}/{name}_finetune.yaml',
-               *heads) == 1
+             'data.mix.outliers=2', 'data.mix.parts=3', 'budgets={16: 1.0}', 'heads.begin=']
+    assert run('finetune', tmp_path, root, *files(folder, tuning), *heads) == 0
+    config = configuration.load([f'{folder}/{f}' for f in tuning], [*heads, f'data.root={root}'])
+    assert budgets_of(config) == [16]
+    assert run('export', tmp_path, root, *files(folder, tuning), *heads) == 1
     assert f'this one has reduce: {name}' in capsys.readouterr().err
     model = export.load_model(config)
     tokens = sets.tokens('modelnet40_test', config['data'])
-    rows = compare.accuracy(model, tokens, np.asarray(tokens.labels), 16)
+    rows = measure.classes(model, tokens, np.asarray(tokens.labels), [16], 5)[16]
     assert all(0 <= row['accuracy'] <= 1 for row in rows.values())
     export_fixed.write_onnx(model, tmp_path / 'model.onnx', 16)
     groups = np.asarray(tokens.groups[:3], np.float32)
     assert export_fixed.largest_difference(model, tmp_path / 'model.onnx', 16, groups,
                                            np.asarray(tokens.centers[:3])) < 1e-3
+
+
+def files(folder, names):
+    """Give the options that lay configurations over each other."""
+    return [part for name in names for part in ('--config', f'{folder}/{name}')]

@@ -15,8 +15,8 @@
 """
 Print the committed results as the tables of the README: ``python -m training.report``.
 
-Everything comes from ``training/results/*.json``, written by ``evaluate``, ``compare`` and
-``probe``.
+Everything comes from ``training/results/*.json``, written by ``evaluate`` and ``probe``; tables
+of the study are printed by ``reproduce``.
 """
 
 import json
@@ -58,17 +58,6 @@ def unknown_lines(results: dict) -> List[str]:
         for budget, row in results['accuracy'].items() if 'unknown' in row]
 
 
-def comparison_table(results: dict) -> List[str]:
-    """Set students side by side."""
-    lines = ['| student | tokens | complete | single view |', '|---|---|---|---|']
-    for name, rows in results['accuracy'].items():
-        for budget, row in rows.items():
-            cells = [f'{percent(row[k]["accuracy"])} ± {percent(row[k]["interval"])}'
-                     for k in ('complete', 'single_view')]
-            lines.append(f'| {name} | {budget} | ' + ' | '.join(cells) + ' |')
-    return lines
-
-
 def probe_lines(results: dict) -> List[str]:
     """Say what the pretraining is worth."""
     return [f'Linear probe, {name} weights: complete {percent(row["complete"])}, single view '
@@ -82,10 +71,8 @@ def main():
         print(f'\n{path.stem}\n')
         if 'bundle' in results:
             lines = bundle_table(results) + [''] + unknown_lines(results)
-        elif path.stem == 'probe':
-            lines = probe_lines(results)
         else:
-            lines = comparison_table(results)
+            lines = probe_lines(results)
         print('\n'.join(lines))
 
 

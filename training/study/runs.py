@@ -31,7 +31,7 @@ from training.config import ConfigError
 
 STAGES = ('distill', 'finetune')
 # What does not change what is learned: where things are, and how a bundle is described.
-ELSEWHERE = ('output', 'bundle', 'distilled', 'pretrained', 'measure')
+ELSEWHERE = ('output', 'bundle', 'distilled', 'pretrained', 'measure', 'kept')
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ taken is left to it; what is there for the configuration as it is now is not don
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -143,9 +144,10 @@ class Trainer:
 
     @staticmethod
     def _starts(config):
-        """Say which files made elsewhere a stage begins with: names and times."""
+        """Name the files made elsewhere that a stage begins with, with their checksums."""
         files = [config.get('pretrained'), config.get('heads', {}).get('begin')]
-        return {f: Path(f).stat().st_mtime for f in files if f and Path(f).exists()}
+        return {f: hashlib.sha256(Path(f).read_bytes()).hexdigest()
+                for f in files if f and Path(f).exists()}
 
     def _stage(self, run, seed, stage, before, name) -> float:
         """Do a stage, going on where it stopped; give the seconds it took in all."""

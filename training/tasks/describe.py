@@ -26,7 +26,7 @@ from training.data import sets, vocabulary
 from training.models.backbone import Backbone, pool
 from training.models.heads import ClassHead, PartHead
 from training.models.point_parts import PointParts
-from training.models.reduced import LargerGroups, Reduced, Selected
+from training.models.reduced import FirstGroups, LargerGroups, Reduced, Selected
 from training.models.student import Student
 from training.tasks.common import size_of
 from training.tasks.distill import make_student
@@ -36,7 +36,7 @@ from training.tasks.initial import head_width
 PARTS = {'tokenizer': ['backbone.tokenizer'], 'position': ['backbone.position'],
          'dso': ['supertokens'], 'encoder': ['backbone.encoder'], 'cau': ['upsample'],
          'gate': ['gate']}
-INTERPOLATE = (LargerGroups, Selected)
+INTERPOLATE = (FirstGroups, LargerGroups, Selected)
 
 
 class Teacher(nn.Module):
@@ -83,7 +83,7 @@ def budgets_of(config) -> List[Optional[int]]:
     if 'student' not in config:
         return [None]
     odds = config.get('budgets')
-    listed = {b for b in odds if odds[b]} | {config['beside']} - {0} if odds else \
+    listed = {b for b in odds if odds[b]} | set(config['beside']) if odds else \
         config['student'].get('budgets')
     if listed:
         return sorted(listed)
