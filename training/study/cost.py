@@ -89,7 +89,7 @@ def measure(study: Study, rows: Iterable[Run], rounds: int = 20) -> Dict[str, An
     for run in rows:
         config = runs.resolved(study, run, 1)['finetune']
         model, counted = recogniser(config), network_of(config)
-        for budget in run.budgets:
+        for budget in run.numbers:
             sessions[run.name, budget] = session(model, budget)
             found[run.name, budget] = {'macs': macs(counted, {}, budget),
                                        'parameters': parameters(counted, {})}

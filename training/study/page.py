@@ -51,7 +51,7 @@ def plot(study: Study, name: str) -> bool:
             for i, (run, found) in enumerate(rows):
                 curve(axes, run, found, kind, i)
             axes.set_xscale('log', base=2)
-            menu = sorted({b for run, _ in rows for b in run.budgets})
+            menu = sorted({b for run, _ in rows for b in run.numbers})
             axes.set_xticks(menu, [str(b) for b in menu])
             axes.set(title=kind.replace('_', ' '), xlabel='tokens that the encoder sees')
         places[0].set_ylabel('accuracy, %')
@@ -63,7 +63,7 @@ def plot(study: Study, name: str) -> bool:
 def curve(axes, run, found, kind, i):
     """Draw the accuracy of a run with its intervals."""
     from training.tasks.figures_style import SUPERTOKENS
-    points = [(b, tables.at(found, b, kind)) for b in run.budgets]
+    points = [(b, tables.at(found, b, kind)) for b in run.numbers]
     points = [(b, f) for b, f in points if f]
     where = [b * 1.018 ** (i % 5 - 2) for b, _ in points]  # side by side
     axes.errorbar(where, [100 * f.mean for _, f in points], [100 * f.half for _, f in points],

@@ -22,7 +22,7 @@ overrides; ``training/configs/small/runs.yaml`` says what the keys mean.
 from dataclasses import dataclass
 import json
 from pathlib import Path
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, List, Tuple, Union
 
 import yaml
 
@@ -48,15 +48,21 @@ class Run:
     """
     A row of a table: what is trained, from so many seeds, and measured at so many budgets.
 
+    :param budgets: numbers of tokens, and other ways to fewer, see :func:`measure.look`.
     :param notes: what a reader of the table has to know of it.
     """
 
     name: str
     title: str
     seeds: int
-    budgets: Tuple[int, ...]
+    budgets: Tuple[Union[int, str], ...]
     stages: Tuple[Stage, ...]
     notes: str = ''
+
+    @property
+    def numbers(self) -> Tuple[int, ...]:
+        """Give those budgets that are numbers of tokens."""
+        return tuple(b for b in self.budgets if isinstance(b, int))
 
 
 @dataclass(frozen=True)

@@ -111,7 +111,7 @@ def body(study: Study, name: str) -> List[List[str]]:
     made, cost = [], costs(study)
     for run in study.rows(name):
         found = results(study, run)
-        for budget in run.budgets:
+        for budget in run.numbers:
             have = [f for f in found if str(budget) in f['budgets']]
             figures = cells(have, budget) if have else ['not run', '', '', '']
             made.append([run.title, str(budget), *figures,

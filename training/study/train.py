@@ -101,7 +101,10 @@ class Trainer:
             return True
         if current(self.study, run, seed, found):
             return False
-        print(f'{run.name} {seed}: its configuration has changed, it is trained anew', flush=True)
+        same = found['configs'] == runs.essence(runs.resolved(self.study, run, seed))
+        print(f'{run.name} {seed}: ' + ('there are budgets that were not measured' if same else
+                                        'its configuration has changed, it is trained anew'),
+              flush=True)
         return True
 
     def _one(self, run: Run, seed: int) -> None:

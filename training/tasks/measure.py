@@ -22,7 +22,7 @@ single views as there, some of the same clouds.
 import json
 from pathlib import Path
 import time
-from typing import Dict, Optional
+from typing import Dict, Iterator, Optional, Tuple, Union
 
 import numpy as np
 import torch
@@ -31,12 +31,16 @@ import torch.nn.functional as F
 from training.config import ConfigError
 from training.data import sets, vocabulary
 from training.export import load_model
-from training.models.backbone import Backbone
+from training.models.backbone import Backbone, pool
+from training.models.grouping import take
+from training.models.reduce import fps_select
+from training.models.student import Rebuilt
 from training.tasks import scores
 from training.tasks.common import backbone_weights, size_of, weights
 from training.tasks.distill import make_student
 
 BATCH = 64
+Budget = Union[int, str]
 
 
 def batches(tokens, rows: np.ndarray):
@@ -48,28 +52,72 @@ def batches(tokens, rows: np.ndarray):
                torch.from_numpy(np.asarray(tokens.centers[r])))
 
 
-@torch.no_grad()
-def classes(model, tokens, label: np.ndarray, budgets, clouds: int) -> Dict[int, dict]:
+def fewer(student, groups, centers, kind: str, count: int) -> Rebuilt:
     """
-    Give accuracy and interval at each budget; what no budget touches is computed once.
+    Give a student without a budget fewer groups (Foundry, section B.4); the rest by 3-NN.
+
+    :param kind: ``random``: some of its groups; ``larger``: larger ones of the same points.
+    """
+    if kind == 'random':
+        chance = torch.rand(centers.shape[:2], generator=torch.Generator().manual_seed(0))
+        index = chance.argsort(1)[:, :count]
+        left = take(groups, index), take(centers, index)
+    else:
+        left = fps_select.regroup(groups, centers, count,
+                                  groups.shape[1] * groups.shape[2] // count)
+    x = student.backbone(*left)
+    return Rebuilt(fps_select.interpolation(centers, left[1]) @ x, None, None, pool(x))
+
+
+def look(student, groups, centers, budgets) -> Iterator[Tuple[Budget, Rebuilt]]:
+    """
+    Run clouds at each budget; what no budget touches is computed once.
+
+    :param budgets: numbers of tokens, and ``as trained`` (the gate decides), ``ratio 0.3`` (it
+        decides at that r), ``random 16``, ``larger 16``.
+    """
+    embedded = student.embed(groups, centers)
+    for budget in budgets:
+        kind, _, value = str(budget).rpartition(' ')
+        if kind in ('random', 'larger'):
+            yield budget, fewer(student, groups, centers, kind, int(value))
+        elif kind in ('as', 'ratio'):
+            trained, student.ratio = student.ratio, float(value) if kind == 'ratio' else \
+                student.ratio
+            yield budget, student.rebuild(*embedded, None)
+            student.ratio = trained
+        else:
+            yield budget, student.rebuild(*embedded, budget)
+
+
+@torch.no_grad()
+def classes(model, tokens, label: np.ndarray, budgets, clouds: int) -> Dict[Budget, dict]:
+    """
+    Give accuracy and interval at each budget, and what share of tokens a gate fused.
 
     :param model: a recogniser. :param label: (M,) of all clouds of the set.
     :param clouds: of each shape and kind that are used.
     """
     rows = scores.some(np.asarray(tokens.single_view), np.asarray(tokens.shape), clouds)
     hit = {b: np.zeros(len(rows), bool) for b in budgets}
+    fused = {b: np.zeros(len(rows)) for b in budgets}
     for part, groups, centers in batches(tokens, rows):
-        embedded = model.student.embed(groups, centers)
-        for b in budgets:
-            logits = model.class_head(model.student.rebuild(*embedded, b).summary)
+        for b, rebuilt in look(model.student, groups, centers, budgets):
+            logits = model.class_head(rebuilt.summary)
             hit[b][part] = logits.argmax(1).numpy() == label[rows[part]]
-    shapes = len(np.unique(tokens.shape))
-    return {b: scores.accuracy(hit[b], tokens.single_view[rows], shapes) for b in budgets}
+            if b == 'as trained':
+                fused[b][part] = (rebuilt.fusable > model.student.ratio).float().mean(1)
+    shapes, found = len(np.unique(tokens.shape)), {}
+    for b in budgets:
+        found[b] = scores.accuracy(hit[b], tokens.single_view[rows], shapes)
+        if b == 'as trained':
+            found[b]['fused'] = float(fused[b].mean())
+    return found
 
 
 @torch.no_grad()
 def parts(model, tokens, own: np.ndarray, category: np.ndarray, budgets, clouds: int
-          ) -> Dict[int, dict]:
+          ) -> Dict[Budget, dict]:
     """
     Give mIoU_I and mIoU_C, the category given, at each budget.
 
@@ -78,9 +126,8 @@ def parts(model, tokens, own: np.ndarray, category: np.ndarray, budgets, clouds:
     rows = scores.some(np.asarray(tokens.single_view), np.asarray(tokens.shape), clouds)
     found = {b: np.zeros(len(rows)) for b in budgets}
     for part, groups, centers in batches(tokens, rows):
-        embedded = model.student.embed(groups, centers)
-        for b in budgets:
-            logits = model.part_head(model.student.rebuild(*embedded, b).tokens).numpy()
+        for b, rebuilt in look(model.student, groups, centers, budgets):
+            logits = model.part_head(rebuilt.tokens).numpy()
             for i, row in enumerate(rows[part]):
                 at = scores.at_points(logits[i], tokens.near[row], tokens.weight[row])
                 found[b][part.start + i] = scores.iou(at, np.asarray(tokens.part[row]), category,
@@ -92,7 +139,7 @@ def parts(model, tokens, own: np.ndarray, category: np.ndarray, budgets, clouds:
 
 
 @torch.no_grad()
-def distillation(config, tokens, budgets) -> Optional[Dict[int, float]]:
+def distillation(config, tokens, budgets) -> Optional[Dict[Budget, float]]:
     """
     Give the mean smooth-L1 between rebuilt and teacher tokens at each budget.
 
@@ -107,10 +154,9 @@ def distillation(config, tokens, budgets) -> Optional[Dict[int, float]]:
     teacher.load_state_dict(backbone_weights(config['pretrained']))
     total = {b: 0.0 for b in budgets}
     for _, groups, centers in batches(tokens, np.arange(len(tokens))):
-        wanted, embedded = teacher(groups, centers), student.embed(groups, centers)
-        for b in budgets:
-            rebuilt = student.rebuild(*embedded, b).tokens
-            total[b] += F.smooth_l1_loss(rebuilt, wanted).item() * len(groups)
+        wanted = teacher(groups, centers)
+        for b, rebuilt in look(student, groups, centers, budgets):
+            total[b] += F.smooth_l1_loss(rebuilt.tokens, wanted).item() * len(groups)
     return {b: value / len(tokens) for b, value in total.items()}
 
 
