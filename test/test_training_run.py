@@ -84,12 +84,17 @@ def trained(root, tmp_path_factory):
     first = torch.load(tmp / 'pretrain/last.ckpt', weights_only=True)
     assert run('pretrain', tmp, root, '--config', f'{CONFIGS}/pretrain.yaml', '--resume', *teacher,
                'trainer.epochs=2') == 0
-    student = [*overrides(tmp, 'teacher'), f'pretrained={tmp}/pretrain/last.ckpt']
+    sizes, kept = overrides(tmp, 'teacher'), f'{tmp}/teacher.ckpt'
+    labelled = [*sizes, 'data.mix.whole=6', 'data.mix.single_view=6', 'data.mix.simulated=2',
+                'data.mix.outliers=2', 'data.mix.parts=3']
+    for verb in ('finetune', 'keep'):
+        assert run(verb, tmp, root, '--config', f'{CONFIGS}/teacher.yaml', *labelled,
+                   f'output={tmp}/teacher', f'distilled={tmp}/pretrain/last.ckpt',
+                   f'kept={kept}') == 0
     assert run('distill', tmp, root, '--config', f'{CONFIGS}/distill.yaml',
-               f'output={tmp}/distill', *student, *mix) == 0
-    heads = [*student, f'output={tmp}/finetune', f'distilled={tmp}/distill/last.ckpt',
-             'data.mix.whole=6', 'data.mix.single_view=6', 'data.mix.simulated=2',
-             'data.mix.outliers=2', 'data.mix.parts=3', f'bundle.output={tmp}/bundle',
+               f'output={tmp}/distill', *sizes, f'pretrained={kept}', *mix) == 0
+    heads = [*labelled, f'output={tmp}/finetune', f'distilled={tmp}/distill/last.ckpt',
+             f'pretrained={kept}', f'heads.begin={kept}', f'bundle.output={tmp}/bundle',
              'bundle.mode_classes={}']
     for verb in ('finetune', 'export'):
         assert run(verb, tmp, root, '--config', f'{CONFIGS}/finetune.yaml', *heads) == 0
@@ -106,7 +111,7 @@ def test_resuming_goes_on_where_the_run_stopped(trained):
 
 def test_the_student_starts_from_the_teacher_and_moves(trained):
     tmp, _, _ = trained
-    teacher = weights(tmp / 'pretrain/last.ckpt', 'model.backbone.')
+    teacher = weights(tmp / 'teacher.ckpt', 'model.student.backbone.')
     student = weights(tmp / 'distill/last.ckpt', 'student.backbone.')
     key = 'encoder.blocks.0.qkv.weight'
     moved = (student[key] - teacher[key]).abs().max()

@@ -26,6 +26,7 @@ VERBS = {
     'pretrain': 'train a teacher without labels (Point-JEPA)',
     'distill': 'distill a student from a teacher, for every budget',
     'finetune': 'train the heads for classes and parts, and the student with them',
+    'keep': 'write the weights of a run small enough to commit',
     'export': 'write a fine-tuned student as a model bundle for the robot',
     'evaluate': 'measure the exported bundle at every budget and fill its manifest',
     'measure': 'measure a fine-tuned student at every budget, to compare it with others',

@@ -1,0 +1,31 @@
+# Copyright 2026 The foundry_ros developers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Keep a run's weights in half precision: small enough to commit, and all that others need."""
+
+from pathlib import Path
+
+import torch
+
+
+def run(config, resume=False):
+    """Write ``kept`` of the configuration from the last checkpoint of its run."""
+    del resume
+    state = torch.load(Path(config['output']) / 'last.ckpt', map_location='cpu',
+                       weights_only=True)['state_dict']
+    half = {k: v.half() if v.is_floating_point() else v for k, v in state.items()}
+    kept = Path(config['kept'])
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    torch.save({'state_dict': half}, kept)
+    print(f'wrote {kept}: {kept.stat().st_size / 1e6:.1f} MB')
