@@ -18,6 +18,7 @@ import hashlib
 import os
 from pathlib import Path
 import tempfile
+from typing import Dict, Iterator, List
 import warnings
 
 from foundry_ros import tokens as robot_tokens
@@ -30,77 +31,24 @@ import yaml
 
 from training.config import ConfigError
 from training.data import sets, vocabulary
-from training.models.backbone import pool
+from training.export_supertokens import AnyBudget
+from training.models.exact import rewritten
 from training.models.regions import RegionStudent
 from training.models.student import MENU, Student
+from training.operators import FusedEncoder
+from training.precision import convert, PRECISIONS
 from training.tasks.common import weights
 from training.tasks.finetune import Recogniser
 from training.tasks.distill import make_student
 
 OPSET = 17
+TOLERANCE = 1e-3    # of a graph in the precision of the model
+INPUTS = ('groups', 'centers', 'token_budget')
+OUTPUTS = ('features', 'class_logits', 'part_logits')
 
 
-class AnyBudget(nn.Module):
-    """
-    The recogniser with the budget as a tensor, so that it stays an input of the traced graph.
-
-    Slices end at tensors and nothing is scattered; otherwise it is :meth:`Student.forward`.
-    """
-
-    def __init__(self, model: Recogniser):
-        super().__init__()
-        self.model = model
-
-    def forward(self, groups, centers, token_budget):
-        """Give features (B, F), class logits (B, classes) and part logits (B, c, parts)."""
-        student, dso = self.model.student, self.model.student.supertokens
-        tokens, position = student.embed(groups, centers)
-        fusable = student.gate(tokens).squeeze(-1).sigmoid()
-        seen = tokens + position if student.positions else tokens
-        count = tokens.shape[1]
-        all_kept = token_budget >= count
-        used = torch.minimum(token_budget, torch.tensor(dso.count)) * (~all_kept).long()
-        keep = torch.minimum(token_budget, torch.tensor(count)) - used
-        slots = fusable.topk(count, dim=1, largest=False).indices[:, :keep]
-        mine = (slots[:, None] == torch.arange(count)[None, :, None]).float()
-        kept = mine.sum(2)
-        fused, back, hidden = self._gather(dso, seen, kept, used)
-        own = mine.transpose(1, 2) @ torch.cat([tokens, position], dim=-1)
-        own, place = own.chunk(2, dim=-1)
-        x = torch.cat([fused, own], dim=1)
-        mask = torch.cat([hidden, torch.zeros_like(own[..., 0])], dim=1)[:, None, None]
-        x = student.backbone.encoder(
-            x, torch.cat([torch.zeros_like(fused), place], dim=1),
-            mask if dso.assignment == 'hard' else None)
-        back = torch.cat([back * (1 - kept)[..., None], mine], dim=2)
-        rebuilt = student.upsample(seen + back @ x)
-        features = pool(rebuilt)
-        return features, self.model.class_head(features), self.model.part_head(rebuilt)
-
-    @staticmethod
-    def _gather(dso, seen, kept, used):
-        """Gather into the first ``used`` supertokens; every one is computed, those are kept."""
-        scores = dso.key(seen) @ dso.query(dso.supertokens).T / seen.shape[-1] ** 0.5
-        scores = scores[:, :, :used]
-        fused = (1 - kept)[..., None]
-        seeds = dso.supertokens[:used]
-        if dso.assignment == 'soft':
-            gather, back = (scores - kept[..., None] * 1e4).softmax(1), scores.softmax(2)
-            gathered = dso.out(gather.transpose(1, 2) @ dso.value(seen))
-            return seeds + gathered, back, torch.zeros_like(gathered[..., 0])
-        best = scores.max(dim=2, keepdim=True).values
-        back = (scores == best).float()
-        back = back * (back.cumsum(2) == 1).float()  # the first of equals, as argmax has it
-        taken = back * fused
-        size = taken.sum(1)
-        mean = taken.transpose(1, 2) @ dso.value(seen) / size.clamp(min=1)[..., None]
-        filled = (size > 0).float()
-        gathered = filled[..., None] * dso.out(mean) + (1 - filled)[..., None] * seeds
-        return gathered, back, (1 - filled) * -1e4
-
-
-class AnyRegions(nn.Module):
-    """A recogniser of regions: its code works with a budget that is a tensor as it is."""
+class AsItIs(nn.Module):
+    """A recogniser whose student's code works with a budget that is a tensor as it is."""
 
     def __init__(self, model: Recogniser):
         super().__init__()
@@ -113,19 +61,32 @@ class AnyRegions(nn.Module):
         return features, self.model.class_head(features), self.model.part_head(rebuilt.tokens)
 
 
+def graph_of(model: Recogniser) -> nn.Module:
+    """Give what is traced of a recogniser: the same function of groups, centres and a budget."""
+    model = rewritten(model)
+    if not isinstance(model.student, RegionStudent):
+        return AnyBudget(model)
+    model.student.backbone.encoder = FusedEncoder(model.student.backbone.encoder)
+    return AsItIs(model)
+
+
 def write_onnx(model: Recogniser, path) -> None:
-    """Trace the recogniser to ONNX with a dynamic batch and the budget as an input."""
-    kind = AnyRegions if isinstance(model.student, RegionStudent) else AnyBudget
-    exported = kind(model).eval()
+    """
+    Trace the recogniser to ONNX with the budget as an input.
+
+    The batch is dynamic; so is the number of groups of a student of regions.
+    """
+    graph = graph_of(model)
+    axes = {name: {0: 'objects'} for name in (*INPUTS[:2], *OUTPUTS)}
+    if isinstance(graph, AsItIs):
+        for name in ('groups', 'centers', 'part_logits'):
+            axes[name][1] = 'groups'
     example = (torch.randn(2, 64, 32, 3) * 0.1, torch.randn(2, 64, 3), torch.tensor(32))
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')  # the tracer warns of every shape that it fixes
-        torch.onnx.export(
-            exported, example, str(path), opset_version=OPSET, dynamo=False,
-            input_names=['groups', 'centers', 'token_budget'],
-            output_names=['features', 'class_logits', 'part_logits'],
-            dynamic_axes={n: {0: 'objects'} for n in
-                          ('groups', 'centers', 'features', 'class_logits', 'part_logits')})
+        torch.onnx.export(graph.eval(), example, str(path), opset_version=OPSET, dynamo=False,
+                          input_names=list(INPUTS), output_names=list(OUTPUTS),
+                          dynamic_axes=axes)
 
 
 def largest_differences(model: Recogniser, path, groups, centers,
@@ -144,21 +105,26 @@ def largest_differences(model: Recogniser, path, groups, centers,
     model.eval()
     found = {}
     for budget in MENU:
-        with torch.no_grad():
-            rebuilt = model.student(torch.from_numpy(groups), torch.from_numpy(centers), budget)
-            features = rebuilt.summary
-            wanted = features, model.class_head(features), model.part_head(rebuilt.tokens)
         got = session.run(None, {'groups': groups, 'centers': centers,
                                  'token_budget': np.array(budget)})
-        found[budget] = float(max(abs(g - w.numpy()).max() for g, w in zip(got, wanted)))
+        found[budget] = float(max(abs(g - w).max() for g, w in zip(
+            got, outputs(model, groups, centers, budget))))
     return found
 
 
-def validate(model: Recogniser, path, groups, centers) -> None:
+@torch.no_grad()
+def outputs(model: Recogniser, groups, centers, budget: int) -> List[np.ndarray]:
+    """Give what the model itself says: features, class logits and part logits."""
+    rebuilt = model.student(torch.tensor(groups), torch.tensor(centers), budget)
+    made = rebuilt.summary, model.class_head(rebuilt.summary), model.part_head(rebuilt.tokens)
+    return [each.numpy() for each in made]
+
+
+def validate(model: Recogniser, path, groups, centers, tolerance: float = TOLERANCE) -> None:
     """
     Print how exact an export is, at every budget, on the CPU and on a GPU where there is one.
 
-    :raises ValueError: it differs from the model by 1e-3 or more.
+    :raises ValueError: it differs from the model by ``tolerance`` or more.
     """
     offered = onnxruntime.get_available_providers()
     for provider in ('CPUExecutionProvider', 'CUDAExecutionProvider'):
@@ -168,13 +134,24 @@ def validate(model: Recogniser, path, groups, centers) -> None:
                                                       provider).items():
             print(f'{provider[:-len("ExecutionProvider")]}, budget {budget:2}: onnx - torch at '
                   f'most {difference:.1e}')
-            if not difference < 1e-3:  # NaN is no small difference either
+            if not difference < tolerance:  # NaN is no small difference either
                 raise ValueError(f'the export differs from the model at budget {budget}')
 
 
 def opset_of(path) -> int:
     """Read the operator set that an ONNX file needs."""
     return next(o.version for o in onnx.load(str(path)).opset_import if o.domain == '')
+
+
+def samples(data, clouds: int = 32) -> Iterator[Dict[str, np.ndarray]]:
+    """Give inputs from training data, whole clouds and single views, at every budget."""
+    tokens = sets.tokens('modelnet40_train', data)
+    rows = np.random.default_rng(0).permutation(len(tokens.labels))
+    for i, budget in enumerate(MENU):
+        some = np.sort(rows[i * clouds:(i + 1) * clouds])
+        yield {'groups': np.asarray(tokens.groups[some], np.float32),
+               'centers': np.asarray(tokens.centers[some], np.float32),
+               'token_budget': np.array(budget)}
 
 
 def load_model(config) -> Recogniser:
@@ -203,15 +180,24 @@ def manifest_of(config, graph: Path, accuracy=None, temperature=1.0) -> dict:
         'neighbours': robot_tokens.NEIGHBOURS, 'up_axis': '+z', 'token_budgets': list(MENU),
         'score_temperature': float(temperature), 'class_sizes': {n: sizes[n] for n in names},
         'mode_classes': about.get('mode_classes', {}),
-        'opset': opset_of(graph), 'sha256': hashlib.sha256(graph.read_bytes()).hexdigest(),
+        'precision': precision_of(config), 'opset': opset_of(graph),
+        'sha256': hashlib.sha256(graph.read_bytes()).hexdigest(),
         'training_data': about['training_data'], 'licence': about['licence'],
         'accuracy': accuracy or {}}
+
+
+def precision_of(config) -> str:
+    """Give the precision that a configuration wants its bundle in."""
+    precision = config['bundle'].get('precision', PRECISIONS[0])
+    if precision not in PRECISIONS:
+        raise ConfigError(f'bundle.precision is one of {", ".join(PRECISIONS)}, not {precision!r}')
+    return precision
 
 
 def run(config, resume=False):
     """Write the bundle folder named by ``bundle.output`` and print how exact it is."""
     del resume
-    model = load_model(config)
+    precision, model = precision_of(config), load_model(config)
     if not isinstance(model.student, (Student, RegionStudent)):
         raise ConfigError('a bundle is of a student with supertokens or regions, this one has '
                           f'reduce: {config["student"]["reduce"]}')
@@ -223,6 +209,10 @@ def run(config, resume=False):
         graph = Path(scratch) / 'model.onnx'
         write_onnx(model, graph)
         validate(model, graph, groups, centers)
+        if precision != PRECISIONS[0]:
+            convert(graph, precision, samples(config['data']))
+            print(f'in {precision}, of which "evaluate" tells the accuracy:')
+            validate(model, graph, groups, centers, tolerance=np.inf)
         manifest = manifest_of(config, graph)
         text = Path(scratch) / 'manifest.yaml'
         text.write_text(yaml.safe_dump(manifest, sort_keys=False))

@@ -14,7 +14,6 @@
 
 """A student whose tokens are regions of the object: one at budget 1, each group its own at 64."""
 
-from math import log
 from typing import Tuple
 
 import torch
@@ -39,6 +38,11 @@ def regions(centers: torch.Tensor, count: int) -> torch.Tensor:
     distance = (centers[:, :, None] - seeds[:, None]).square().sum(-1)
     nearest = distance.argmin(2)[..., None]
     return (nearest == torch.arange(centers.shape[1], device=centers.device)[:count]).float()
+
+
+def log_count(tokens: torch.Tensor) -> torch.Tensor:
+    """Give the logarithm of c of tokens (B, c, d), as a tensor: a traced graph takes any c."""
+    return torch.as_tensor(tokens.shape[1], dtype=torch.float32).log()
 
 
 class Gather(nn.Module):
@@ -126,7 +130,7 @@ class RegionStudent(nn.Module):
         own = regions(centers, budget)
         x, rebuilt = self._encode(tokens, seen, centers, own)
         summary = pool(x)
-        fewer = 1 - torch.as_tensor(budget, dtype=torch.float32).log() / log(tokens.shape[1])
+        fewer = 1 - torch.as_tensor(budget, dtype=torch.float32).log() / log_count(tokens)
         summary = summary + fewer * self.overall(summary)
         if self.own is not None:
             own_summary = self.own_overall(pool(self.own(seen)))
@@ -136,7 +140,7 @@ class RegionStudent(nn.Module):
     def _encode(self, tokens, seen, centers, own):
         """Give what the encoder makes of regions ``own`` (B, c, b), and all tokens from it."""
         size = own.sum(1).clamp(min=1)[..., None]
-        place, extent = own.transpose(1, 2) @ centers / size, size.log() / log(tokens.shape[1])
+        place, extent = own.transpose(1, 2) @ centers / size, size.log() / log_count(tokens)
         x = self.gather(tokens, seen, own, extent)
         x = self.backbone.encoder(x, self.backbone.position(place) + self.span(extent))
         handed = own.to(x.dtype) @ x
