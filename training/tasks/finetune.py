@@ -101,36 +101,47 @@ class Finetune(Task):
         Learn at a budget drawn at random and at those beside it, on the same tokens.
 
         The smaller ones also learn what the largest says (the sandwich rule of slimmable
-        networks, Yu and Huang 2019); the tokenizer, much of the cost, is paid once.
+        networks, Yu and Huang 2019) and weigh less in all, or they would take the encoder from it.
+        The tokenizer is paid once.
         """
         budgets, odds = zip(*self.config['budgets'].items())
         drawn = random.Random(f'{self.config["seed"]} {self.global_step}').choices(budgets, odds)
         menu = sorted({*drawn, *self.config['beside']}, reverse=True)
         embedded = self.model.student.embed(batch['groups'], batch['centers'])
         rebuilt = [self.model.student.rebuild(*embedded, b) for b in menu]
+        # All budgets at once: the norms of the heads have to fit all of them.
         opinions = self._opinions(torch.cat([r.summary for r in rebuilt]))
-        logits = sum(opinions) / len(opinions)
-        labels, w = batch['labels'].repeat(len(menu)), self.config['loss']
-        known, outlier = labels >= 0, labels == -2
-        classes = sum(mean_over_all(F.cross_entropy(
-            said[known], labels[known], label_smoothing=w['smoothing'], reduction='none'))
-            for said in opinions)
-        unknown = sum(mean_over_all(said[outlier].log_softmax(1)) for said in opinions)
-        loss = classes - w['outliers'] * unknown
-        largest = logits.chunk(len(menu))[0].detach().log_softmax(1)
-        for smaller in opinions[0].chunk(len(menu))[1:]:
-            said = F.kl_div(smaller.log_softmax(1), largest, reduction='batchmean',
-                            log_target=True)
-            loss = loss + w['self_distillation'] * said
+        opinions = list(zip(*(logits.chunk(len(menu)) for logits in opinions)))
+        said = [sum(o) / len(o) for o in opinions]
+        largest = said[0].detach().log_softmax(1)
+        losses = [self._class_loss(o, batch['labels'])
+                  + self._told(o[0], largest) * (b < menu[0]) for o, b in zip(opinions, menu)]
         if 'part' in batch:
-            part = torch.stack([self._part_loss(r.tokens[-len(batch['part']):], batch)
-                                for r in rebuilt]).mean()
-            loss = loss + w['parts'] * part
-            self.log('parts', part)
-        hits = (logits.argmax(1) == labels).view(len(menu), -1)[:, batch['labels'] >= 0]
-        self.log_dict({'loss': classes, 'accuracy': hits[0].float().mean(),
-                       'accuracy_smaller': hits[-1].float().mean()}, prog_bar=True)
+            parts = [self._part_loss(r.tokens[-len(batch['part']):], batch) for r in rebuilt]
+            losses = [a + self.config['loss']['parts'] * b for a, b in zip(losses, parts)]
+            self.log('parts', parts[0])
+        known = batch['labels'] >= 0
+        first, last = ((x.argmax(1) == batch['labels'])[known].float().mean()
+                       for x in (said[0], said[-1]))
+        self.log_dict({'loss': losses[0], 'accuracy': first, 'accuracy_smaller': last},
+                      prog_bar=True)
+        loss = losses[0]
+        if len(losses) > 1:
+            loss = loss + self.config['loss']['smaller'] * torch.stack(losses[1:]).mean()
         return loss
+
+    def _class_loss(self, opinions, labels):
+        """Cross-entropy of each head with the labels, uniform scores on outliers."""
+        w, known, outlier = self.config['loss'], labels >= 0, labels == -2
+        return sum(
+            mean_over_all(F.cross_entropy(logits[known], labels[known], reduction='none',
+                                          label_smoothing=w['smoothing']))
+            - w['outliers'] * mean_over_all(logits[outlier].log_softmax(1)) for logits in opinions)
+
+    def _told(self, smaller, largest):
+        """Say how far the encoder's logits at a smaller budget are from all at the largest."""
+        said = F.kl_div(smaller.log_softmax(1), largest, reduction='batchmean', log_target=True)
+        return self.config['loss']['self_distillation'] * said
 
     def _opinions(self, summary):
         """Give the class logits (B, classes) of each head; the encoder's come first."""
