@@ -17,7 +17,7 @@
 from pathlib import Path
 from typing import List
 
-from training.study import tables
+from training.study import published, tables
 from training.study.runs import Study
 
 
@@ -29,12 +29,18 @@ def write(study: Study) -> Path:
     study.results.mkdir(parents=True, exist_ok=True)
     for name, about in study.tables.items():
         lines += [f'## {about["title"]}', '', f'`python -m training reproduce --table {name} '
-                  '--scale small`', '', *tables.markdown(study, name), '', tables.NOTE, '']
-        if plot(study, name):
+                  '--scale small`', '', *lines_of(study, name, True), '']
+        if 'published' not in about and plot(study, name):
             lines += [f'![{about["title"]}]({name}.png)', '']
     path = study.results / 'README.md'
     path.write_text('\n'.join(lines))
     return path
+
+
+def lines_of(study: Study, name: str, markdown: bool = False) -> List[str]:
+    """Give the lines of a table, for a page or for a terminal."""
+    made = published if 'published' in study.tables[name] else tables
+    return made.markdown(study, name) if markdown else made.table(study, name)
 
 
 def plot(study: Study, name: str) -> bool:

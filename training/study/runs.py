@@ -22,7 +22,7 @@ overrides; ``training/configs/small/runs.yaml`` says what the keys mean.
 from dataclasses import dataclass
 import json
 from pathlib import Path
-from typing import Any, Dict, List, Tuple, Union
+from typing import Any, Dict, List, Optional, Tuple, Union
 
 import yaml
 
@@ -67,12 +67,17 @@ class Run:
 
 @dataclass(frozen=True)
 class Study:
-    """All runs of a file, the tables that they are the rows of, and where things are kept."""
+    """
+    All runs of a file, the tables that they are the rows of, and where things are kept.
+
+    :param published: folder of the paper's tables, in which runs stand beside published figures.
+    """
 
     output: Path
     results: Path
     runs: Dict[str, Run]
     tables: Dict[str, Dict[str, Any]]
+    published: Optional[Path] = None
 
     def rows(self, table: str) -> List[Run]:
         """Give the runs of a table."""
@@ -105,7 +110,8 @@ def read(path) -> Study:
         for name in about['rows']:
             if name not in runs:
                 raise ConfigError(f'{path}: table {table} has a row {name!r}, which is no run')
-    return Study(Path(text['output']), Path(text['results']), runs, text['tables'])
+    published = path.parent / text['published'] if 'published' in text else None
+    return Study(Path(text['output']), Path(text['results']), runs, text['tables'], published)
 
 
 def _run(name, row, text, path) -> Run:

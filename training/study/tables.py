@@ -147,4 +147,4 @@ def table(study: Study, name: str) -> List[str]:
 def markdown(study: Study, name: str) -> List[str]:
     """Give the lines of a table for a page."""
     rows = [HEAD, ['---'] * len(HEAD), *body(study, name)]
-    return ['| ' + ' | '.join(row) + ' |' for row in rows]
+    return [*('| ' + ' | '.join(row) + ' |' for row in rows), '', NOTE]

@@ -20,8 +20,10 @@ Without ``--run`` nothing is trained and torch is not needed.
 
 import signal
 
-from training.config import ConfigError
-from training.study import page, runs, tables
+from training.config import ConfigError, RunError
+from training.study import page, published, runs
+
+RUNS = 'training/configs/small/runs.yaml'
 
 
 def interrupt(*_):
@@ -33,19 +35,33 @@ def run(config, resume=False):
     """Train what is missing where asked to, and print the table; see ``--help``."""
     del resume
     asked = config['reproduce']
-    study = runs.read(asked.runs or f'training/configs/{asked.scale}/runs.yaml')
+    study = published.extended(runs.read(asked.runs or RUNS))
     study.rows(asked.table)
-    if asked.run:
-        if asked.jobs < 1:
-            raise ConfigError('--jobs is 1 or more')
-        from training.study.train import Trainer
-        before = signal.signal(signal.SIGTERM, interrupt)
-        try:
-            Trainer(study, asked.data_root).run(asked.table, asked.jobs)
-        finally:
-            signal.signal(signal.SIGTERM, before)
-            page.write(study)
+    if asked.scale == 'paper':
+        if asked.run or asked.cost:
+            raise ConfigError('at the scale of the paper each row is run by its own command')
+        print('\n'.join(published.recipe(study, asked.table)))
+        return
     if asked.cost:
         from training.study import cost
         cost.measure(study, study.rows(asked.table))
-    print('\n'.join(tables.table(study, asked.table)))
+    if asked.run:
+        train(study, asked)
+    if asked.cost or asked.run:
+        page.write(study)
+    print('\n'.join(page.lines_of(study, asked.table)))
+
+
+def train(study, asked):
+    """Train and measure what the table lacks; the page is written also where some of it fails."""
+    if asked.jobs < 1:
+        raise ConfigError('--jobs is 1 or more')
+    from training.study.train import Trainer
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        Trainer(study, asked.data_root).run(asked.table, asked.jobs)
+    except RunError:
+        page.write(study)
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, before)
