@@ -26,7 +26,7 @@ import sys
 import time
 from typing import Any, Dict, Iterable
 
-from foundry_ros import bench_threads, config, parameter_file
+from foundry_ros import bench_network, bench_threads, config, parameter_file
 from foundry_ros.bench_names import format_table as names_table, NamesError, read_names
 from foundry_ros.bench_names import run as bench_names
 from foundry_ros.bench_objects import format_table, run as bench_objects
@@ -68,6 +68,11 @@ def add_arguments(parser: argparse.ArgumentParser):
     parser.add_argument('--thread-study', metavar='ROUNDS', type=positive, nargs='?', const=3,
                         help='measure instead what two threads are worth to the student, while '
                         'other processes take 0, 1 and 2 cores')
+    parser.add_argument('--network', metavar='DIR', help='measure instead the model beside the '
+                        'networks in a folder, which "python -m training baselines" writes')
+    parser.add_argument('--beside', metavar='BUNDLE', action='append', default=[],
+                        help='another bundle for --network, in another precision, say; may be '
+                        'given again')
     parser.add_argument('--output', metavar='FILE.json', help='write the JSON there')
 
 
@@ -80,6 +85,11 @@ def run(args: argparse.Namespace) -> int:
         study = bench_threads.run(bundle, args.thread_study)
         _tell(bench_threads.format_table(study))
         return _write({'machine': machine(), 'model': bundle.name, 'threads': study}, args.output)
+    if args.network:
+        bundles = [bundle, *map(load_bundle, args.beside)]
+        networks = bench_network.run(args.network, bundles, args.repeat)
+        _tell(bench_network.format_table(networks))
+        return _write({'machine': machine(), 'networks': networks}, args.output)
     names = read_names(args.names) if args.names else None
     student = Student(bundle, threads=args.threads)
     params = parameter_file.load(args.params) if args.params else config.Params()

@@ -105,20 +105,19 @@ def farthest_points(points: np.ndarray, count: int = GROUPS) -> np.ndarray:
     """
     batch, n, _ = points.shape
     # One contiguous array a coordinate, worked on in place: several times as fast as (n, 3).
-    x, y, z = (np.ascontiguousarray(points[..., axis]) for axis in range(3))
+    xyz = np.ascontiguousarray(np.moveaxis(points, 2, 0))
     rows = np.arange(batch)
     chosen = np.zeros((batch, count), np.int64)
     nearest = np.full((batch, n), np.inf, np.float32)
-    distance, step = np.empty_like(nearest), np.empty_like(nearest)
+    step = np.empty_like(xyz)
+    x, y, z = step
     last = chosen[:, 0]
     for i in range(1, count):
-        np.subtract(x, x[rows, last][:, None], out=distance)
-        np.multiply(distance, distance, out=distance)
-        for axis in (y, z):
-            np.subtract(axis, axis[rows, last][:, None], out=step)
-            np.multiply(step, step, out=step)
-            np.add(distance, step, out=distance)
-        np.minimum(nearest, distance, out=nearest)
+        np.subtract(xyz, xyz[:, rows, last, None], out=step)
+        np.multiply(step, step, out=step)
+        np.add(x, y, out=x)
+        np.add(x, z, out=x)
+        np.minimum(nearest, x, out=nearest)
         last = nearest.argmax(axis=1)
         chosen[:, i] = last
     return chosen
@@ -132,19 +131,29 @@ def nearest_points(points: np.ndarray, centers: np.ndarray, count: int = NEIGHBO
     :param centers: (B, g, 3) float32.
     :return: (B, g, count) int64 indices.
     """
-    distance = (points * points).sum(axis=2)[:, None] - 2 * centers @ points.transpose(0, 2, 1)
-    distance += (centers * centers).sum(axis=2)[:, :, None]
-    n = points.shape[1]
+    index = np.empty((*centers.shape[:2], count), np.int64)
+    for cloud, around, chosen in zip(points, centers, index):  # one at a time stays in the cache
+        _nearest(cloud, around, chosen)
+    return index
+
+
+def _nearest(points, centers, chosen):
+    """Write the nearest points of each centre of a cloud."""
+    count, n = chosen.shape[1], len(points)
+    distance = centers @ (-2 * points.T)
+    distance += (points * points).sum(axis=1)
+    distance += (centers * centers).sum(axis=1)[:, None]
     if n > MOST_PACKED:
-        return np.argpartition(distance, count - 1, axis=2)[:, :, :count]
+        chosen[:] = np.argpartition(distance, count - 1, axis=1)[:, :count]
+        return
     # Positive floats are ordered like the integers of the same bits. With the index in their
     # lowest bits they are sorted by value, which is four times as fast as by index.
     low = (1 << (n - 1).bit_length()) - 1
     packed = np.maximum(distance, 0, out=distance).view(np.int32)
     packed &= ~low
     packed |= np.arange(n, dtype=np.int32)
-    packed.partition(count - 1, axis=2)
-    return (packed[:, :, :count] & low).astype(np.int64)
+    packed.partition(count - 1, axis=1)
+    np.bitwise_and(packed[:, :count], low, out=chosen)
 
 
 def group(points: np.ndarray, groups: int = GROUPS, neighbours: int = NEIGHBOURS) -> Tokens:

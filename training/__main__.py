@@ -33,6 +33,7 @@ VERBS = {
     'reproduce': 'print a table of the committed results; train what it lacks',
     'probe': 'show what pretraining is worth: a linear probe against random weights',
     'fewshot': 'fine-tune to few shapes of few classes, over folds',
+    'baselines': 'write what the student is timed against as ONNX files',
     'describe': 'count parameters and multiply-accumulates, part by part',
     'figures': 'draw the pictures of a run',
     'check-data': 'tell which data sets are there and whole, which are missing, how to get them',
@@ -55,7 +56,7 @@ def about_a_table(sub) -> None:
     sub.add_argument('--jobs', type=int, default=2, help='runs at a time, a core each (2)')
     sub.add_argument('--cost', action='store_true',
                      help='measure what the rows cost in onnxruntime, side by side')
-    sub.add_argument('--runs', help='YAML file of runs (training/configs/SCALE/runs.yaml)')
+    sub.add_argument('--runs', help='YAML file of runs (training/configs/small/runs.yaml)')
 
 
 def main(arguments=None) -> int:

@@ -75,17 +75,22 @@ class FusedEncoder(nn.Module):
             setattr(self, kind, nn.ParameterList(
                 getattr(block, kind).weight.detach().T.contiguous() for block in self.blocks))
 
-    def forward(self, x: torch.Tensor, position: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: torch.Tensor, position: torch.Tensor, norm: bool = True
+                ) -> torch.Tensor:
         """Encode x (B, n, width), adding position (B, n, width) before every block."""
+        if not norm:
+            raise ValueError('the last norm is part of a fused encoder')
         last = len(self.blocks) - 1
         total = x + position
         x = self.blocks[0].norm1(total)
         for i, block in enumerate(self.blocks):
             x = Attention.apply(x, self.qkv[i], block.qkv.bias, block.heads) @ self.out[i]
-            norm = block.norm2
-            x, total = SkipNorm.apply(x, total, norm.weight, norm.bias, block.out.bias, norm.eps)
+            after = block.norm2
+            x, total = SkipNorm.apply(x, total, after.weight, after.bias, block.out.bias,
+                                      after.eps)
             x = F.gelu(x @ self.up[i] + block.up.bias) @ self.down[i]
-            norm = self.norm if i == last else self.blocks[i + 1].norm1
+            after = self.norm if i == last else self.blocks[i + 1].norm1
             skip = total if i == last else total + position
-            x, total = SkipNorm.apply(x, skip, norm.weight, norm.bias, block.down.bias, norm.eps)
+            x, total = SkipNorm.apply(x, skip, after.weight, after.bias, block.down.bias,
+                                      after.eps)
         return x
