@@ -38,6 +38,7 @@ DATA = ('modelnet40', 'omniobject3d', 'scanobjectnn_bg', 'scanobjectnn_only', 's
         'shapenet55', 'shapenetpart')
 NOWHERE = 'published: not available'
 HERE = ['tokens', 'complete', 'single view', 'mIoU_C', 'mIoU_I', 'loss']
+FEW = ['5way_5shot', '5way_10shot', '10way_5shot', '10way_10shot']
 COSTS = ['tokens', 'M parameters', 'M MACs', 'tokenizer', 'encoder', 'rest', 'ms']
 
 
@@ -81,6 +82,8 @@ def measured(study: Study, about: Dict[str, Any], row: Dict[str, Any]) -> List[s
         return correlation(study, small)
     if about.get('costs'):
         return costs(study, small)
+    if about.get('needs') == 'few_shot':
+        return few_shot(study, small)
     run, budget = study.runs[small['run']], small['budget']
     found = [f for f in tables.results(study, run) if str(budget) in f['budgets']]
     seeds = f'{len(found)} of {run.seeds}'
@@ -108,6 +111,22 @@ def costs(study: Study, small: Dict[str, Any]) -> List[str]:
             f'{cost["milliseconds"]:.2f}']
 
 
+def few_shot(study: Study, small: Dict[str, Any]) -> List[str]:
+    """Give few-shot accuracy here: means over seeds, each over folds."""
+    run, budget = study.runs[small['run']], str(small['budget'])
+    found = [f['budgets'][budget]['few_shot'] for f in tables.results(study, run)
+             if 'few_shot' in f['budgets'].get(budget, {})]
+    seeds = f'{len(found)} of {run.seeds}'
+    if not found:
+        return [budget, 'not run', *[''] * (len(FEW) - 1), seeds]
+    told = []
+    for key in FEW:
+        rows = [[f[key][kind]['mean'] for f in found if key in f]
+                for kind in ('complete', 'single_view')]
+        told.append(' / '.join(tables.figure(r).text() if r else '–' for r in rows))
+    return [budget, *told, seeds]
+
+
 def correlation(study: Study, small: Dict[str, Any]) -> List[str]:
     """Give Spearman's correlation of lambda with what was reached here."""
     rows = []
@@ -131,6 +150,8 @@ def heading(about: Dict[str, Any]) -> List[str]:
     """Name the columns of what was measured here."""
     if about.get('costs'):
         return COSTS
+    if about.get('needs') == 'few_shot':
+        return ['tokens', *(key.replace('_', ' ') for key in FEW), 'seeds']
     return [*HERE, *about.get('ours', []), 'seeds']
 
 
@@ -153,11 +174,11 @@ def notes(study: Study, name: str) -> List[str]:
     return [
         f'paper: {about["source"]}. ViT-S of 384 × 12, 64 tokens; distilled on ShapeNet55 (41,952 '
         'shapes) for 150 epochs, fine-tuned to each data set for 150 (parts: 300).',
-        f'here: {size["width"]} × {size["depth"]}, 64 tokens; ModelNet40 (1,234 test shapes, random '
-        'yaw, whole clouds and single views) and the part-labelled set (38 test shapes, category '
-        f'given); distilled for {steps["distill"]} steps of 64 clouds, fine-tuned to all tasks '
-        f'at once for {steps["finetune"]}. The two sides are of other data and sizes: '
-        'compare rows, not sides.', tables.NOTE]
+        f'here: {size["width"]} × {size["depth"]}, 64 tokens; ModelNet40 (1,234 test shapes, '
+        'random yaw, whole clouds and single views) and the part-labelled set (38 test shapes, '
+        f'category given); distilled for {steps["distill"]} steps of 64 clouds, fine-tuned to '
+        f'all tasks at once for {steps["finetune"]}. The two sides are of other data and sizes: '
+        'compare rows, not sides.', *about.get('notes', []), tables.NOTE]
 
 
 def table(study: Study, name: str) -> List[str]:

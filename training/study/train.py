@@ -54,10 +54,15 @@ def result_of(study: Study, run: Run, seed: int) -> Optional[Dict[str, Any]]:
     return json.loads(path.read_text()) if path.exists() else None
 
 
-def current(study: Study, run: Run, seed: int, found: Dict[str, Any]) -> bool:
-    """Tell whether figures are those of the configuration and the budgets as they are now."""
+def current(study: Study, run: Run, seed: int, found: Dict[str, Any], needs: str = '') -> bool:
+    """
+    Tell whether figures are those of the configuration and the budgets as they are now.
+
+    :param needs: what has to be among the figures of some budget.
+    """
     return found['configs'] == runs.essence(runs.resolved(study, run, seed)) and {
-        str(b) for b in run.budgets} <= found['budgets'].keys()
+        str(b) for b in run.budgets} <= found['budgets'].keys() and (
+        not needs or any(needs in row for row in found['budgets'].values()))
 
 
 class Trainer:
@@ -71,6 +76,7 @@ class Trainer:
         self.study, self.root = study, root
         self.children: List[subprocess.Popen] = []
         self.failed: List[str] = []
+        self.needs = ''
         self.stopped = False
 
     def run(self, table: str, jobs: int) -> None:
@@ -80,6 +86,7 @@ class Trainer:
         :raises RunError: some run failed; the others went on.
         """
         study = self.study
+        self.needs = study.tables[table].get('published', {}).get('needs', '')
         missing = [(run, seed) for run, seed in wanted(study, table) if self._lacks(run, seed)]
         print(f'table {table}: {len(missing)} runs to do', flush=True)
         with ThreadPoolExecutor(jobs) as pool:
@@ -99,10 +106,10 @@ class Trainer:
         found = result_of(self.study, run, seed)
         if found is None:
             return True
-        if current(self.study, run, seed, found):
+        if current(self.study, run, seed, found, self.needs):
             return False
         same = found['configs'] == runs.essence(runs.resolved(self.study, run, seed))
-        print(f'{run.name} {seed}: ' + ('there are budgets that were not measured' if same else
+        print(f'{run.name} {seed}: ' + ('there are figures that were not measured' if same else
                                         'its configuration has changed, it is trained anew'),
               flush=True)
         return True
@@ -114,7 +121,7 @@ class Trainer:
         try:
             with FileLock(f'{folder}.lock', timeout=0):
                 found = result_of(self.study, run, seed)
-                if found is None or not current(self.study, run, seed, found):
+                if found is None or not current(self.study, run, seed, found, self.needs):
                     self._train(run, seed, name)
         except Timeout:
             print(f'{name}: another program has taken it', flush=True)

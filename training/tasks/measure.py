@@ -35,7 +35,7 @@ from training.models.backbone import Backbone, pool
 from training.models.grouping import take
 from training.models.reduce import fps_select
 from training.models.student import Rebuilt
-from training.tasks import scores
+from training.tasks import few_shot_frozen, scores
 from training.tasks.common import backbone_weights, size_of, weights
 from training.tasks.distill import make_student
 
@@ -138,6 +138,16 @@ def parts(model, tokens, own: np.ndarray, category: np.ndarray, budgets, clouds:
         for b in budgets}
 
 
+def distilled(config):
+    """Load the student as it was distilled, before fine-tuning; None where nothing was."""
+    state = weights(config['distilled'], 'student.') if config['distilled'] else {}
+    if not state:
+        return None
+    student = make_student(config).eval()
+    student.load_state_dict(state)
+    return student
+
+
 @torch.no_grad()
 def distillation(config, tokens, budgets) -> Optional[Dict[Budget, float]]:
     """
@@ -145,11 +155,9 @@ def distillation(config, tokens, budgets) -> Optional[Dict[Budget, float]]:
 
     Of the distilled student, before fine-tuning; None where nothing was distilled.
     """
-    state = weights(config['distilled'], 'student.') if config['distilled'] else {}
-    if not state:
+    student = distilled(config)
+    if student is None:
         return None
-    student = make_student(config).eval()
-    student.load_state_dict(state)
     teacher = Backbone(size_of(config['teacher'])).eval()
     teacher.load_state_dict(backbone_weights(config['pretrained']))
     total = {b: 0.0 for b in budgets}
@@ -195,8 +203,11 @@ def measure(config) -> dict:
     own = np.array([category[p[0]] for p in part_set.parts])[np.asarray(tokens.shape)]
     of_parts = parts(model, tokens, own, category, budgets, asked['clouds'])
     losses = distillation(config, sets.tokens('modelnet40_val', data), budgets)
+    few = few_shot_frozen.measure(distilled(config) or model.student, data, budgets, look)
     for b in budgets:
         found[b].update(parts=of_parts[b], distillation_loss=losses and losses[b])
+        if b in few:
+            found[b]['few_shot'] = few[b]
     return {'parameters': counts(model), 'sets': used_sets(data), 'clouds': asked['clouds'],
             'seconds': round(time.time() - begun, 1),
             'budgets': {str(b): row for b, row in found.items()}}

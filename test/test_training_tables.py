@@ -1,0 +1,149 @@
+# Copyright 2026 The foundry_ros developers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+
+"""The paper's tables beside the small study: figures, commands, costs, measures."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip('torch', reason='the training side needs torch')
+pytest.importorskip('lightning', reason='the training side needs lightning')
+
+from test_training_run import overrides, root, run  # noqa: E402, F401, I100
+from training import config as configuration  # noqa: E402
+from training.__main__ import main  # noqa: E402
+from training.models.backbone import Backbone, Size  # noqa: E402
+from training.models.foundry import Foundry  # noqa: E402
+from training.models.heads import ClassHead, PartHead  # noqa: E402
+from training.models.reduced import Progressive  # noqa: E402
+from training.study import published, runs  # noqa: E402
+from training.tasks import few_shot_frozen  # noqa: E402
+from training.tasks.common import weights  # noqa: E402
+from training.tasks.describe import describe  # noqa: E402
+from training.tasks.measure import look  # noqa: E402
+
+SIZE = Size(width=16, depth=1, heads=2, tokenizer='lean', first=(8, 8), second=(16,))
+STUDY = published.extended(runs.read('training/configs/small/runs.yaml'))
+PUBLISHED = {name: about['published'] for name, about in STUDY.tables.items()
+             if 'published' in about}
+
+
+@pytest.mark.parametrize('name', PUBLISHED)
+def test_every_command_of_the_published_recipe_has_its_configuration(name):
+    for row in PUBLISHED[name]['rows']:
+        published.check(row)
+    head, body = published.rows(STUDY, name)
+    assert {len(row) for row in body} == {len(head)}
+
+
+def test_what_table_5_counts_is_what_the_networks_cost():
+    checked = 0
+    for row in PUBLISHED['5']['rows']:
+        if 'corrected' in row['published']:
+            words = published.commands(row)[0].split()[4:]
+            config = configuration.load([w for w in words if w.endswith('.yaml')],
+                                        [w for w in words if '=' in w])
+            made = describe({k: v for k, v in config.items() if k != 'heads'})
+            counts = list(made['macs'].values())[0]['as_table_5'] * 64 / 1e9
+            assert counts == pytest.approx(float(row['published']['corrected']), abs=0.006)
+            if 'parameters' in row['published']:
+                assert made['parameters']['total'] / 1e6 == pytest.approx(
+                    float(row['published']['parameters']), abs=0.006)
+            checked += 1
+    assert checked == 16
+
+
+def test_the_paper_scale_names_a_command_for_each_row(capsys):
+    assert main(['reproduce', '--table', 'specialists', '--scale', 'paper']) == 0
+    said = capsys.readouterr().out
+    assert 'Specialist-CLS, s = 16: ShapeNet55 75.09\n    python -m training distill --config ' \
+        'training/configs/paper/specialists/cls.yaml' in said
+    assert main(['reproduce', '--table', 'budgets', '--scale', 'paper']) == 1
+    assert "error: table 'budgets' is none of the paper's" in capsys.readouterr().err
+
+
+def test_correlation_is_of_the_runs_that_are_there(monkeypatch):
+    def figures(study, run):
+        value = {'a': 0.9, 'b': 0.8, 'c': 0.7}.get(run)
+        kinds = {k: {'accuracy': value, 'interval': 0.01} for k in ('complete', 'single_view')}
+        return [{'budgets': {'16': {**kinds, 'distillation_loss': 1 - value, 'parts': {
+            'complete': {'miou_i': value, 'miou_c': value}}}}}] if value else []
+    monkeypatch.setattr(published.tables, 'results', figures)
+    study = runs.Study(Path(), Path(), {k: k for k in 'abcd'}, {})
+    cells = published.correlation(study, {'budget': '16', 'spearman': {
+        0: 'a', 1e-12: 'b', 1e-10: 'c', 1.0: 'd'}})
+    assert cells == ['16', '-1.00', '-1.00', '-1.00', '-1.00', '+1.00', '3 of 4 λ']
+
+
+def test_fewer_tokens_at_inference_alone():
+    torch.manual_seed(0)
+    groups, centers = torch.randn(2, 64, 32, 3) * 0.1, torch.randn(2, 64, 3)
+    teacher = Progressive(SIZE, 16, 64).eval()
+    with torch.no_grad():
+        found = dict(look(teacher, groups, centers, [64, 'random 64', 'random 16', 'larger 4']))
+        torch.testing.assert_close(found['random 64'].tokens, found[64].tokens)
+        assert {tuple(r.tokens.shape) for r in found.values()} == {(2, 64, 16)}
+        assert {tuple(r.summary.shape) for r in found.values()} == {(2, 32)}
+        gate = Foundry(SIZE, 16, content=False).eval()
+        found = dict(look(gate, groups, centers, ['ratio 0.0', 16, 'ratio 1.0', 64,
+                                                  'as trained']))
+        torch.testing.assert_close(found['ratio 0.0'].tokens, found[16].tokens)  # all fused
+        torch.testing.assert_close(found['ratio 1.0'].tokens, found[64].tokens)  # none
+        assert gate.ratio == 0.5
+
+
+def test_few_shot_folds_are_apart_and_what_is_clear_is_named():
+    labels = np.repeat(np.arange(6), 12)
+    known, asked = few_shot_frozen.fold(labels, 5, 5, 0)
+    assert len(known) == 25 and len(asked) == 5 * few_shot_frozen.QUERIES
+    assert not set(known) & set(asked) and len(set(labels[known])) == 5
+    assert few_shot_frozen.fold(labels, 10, 5, 0) is None
+    rng = np.random.default_rng(0)
+    clear = np.eye(6)[labels] + rng.normal(0, 0.01, (72, 6))
+    found = few_shot_frozen.accuracies({'complete': clear, 'single_view': clear * 0}, labels)
+    assert list(found) == ['5way_5shot']
+    assert found['5way_5shot']['complete'] == {'mean': 1.0, 'std': 0.0, 'runs': 10}
+    assert found['5way_5shot']['single_view']['mean'] < 0.5
+
+
+@pytest.mark.parametrize('kind, wrong', [('classes', False), ('parts', False), ('looks', True)])
+def test_a_specialist_learns_around_its_frozen_backbone(root, tmp_path, tmp_path_factory,  # noqa
+                                                        kind, wrong, capsys):
+    torch.manual_seed(0)
+    teacher, state = tmp_path / 'teacher.ckpt', {}
+    for name, module in (('student.backbone', Backbone(SIZE)), ('class_head', ClassHead(16, 4)),
+                         ('part_head', PartHead(16, 4))):
+        state.update({f'model.{name}.{k}': v for k, v in module.state_dict().items()})
+    torch.save({'state_dict': state}, teacher)
+    cache = tmp_path_factory.getbasetemp()
+    assert run('distill', tmp_path, root, '--config', 'training/configs/small/specialist.yaml',
+               *overrides(cache, 'teacher'), f'pretrained={teacher}', f'specialist={kind}',
+               f'output={tmp_path}/out', 'data.mix.modelnet40_train=6', 'student.supertokens=4',
+               'beside=[]') == wrong
+    if wrong:
+        assert "error: specialist is classes or parts, not 'looks'" in capsys.readouterr().err
+        return
+    after = weights(tmp_path / 'out/last.ckpt', 'student.')
+    for key, value in after.items():
+        if key.startswith('backbone.'):
+            assert torch.equal(value, state[f'model.student.{key}']), key
+    head = {'classes': 'class_head', 'parts': 'part_head'}[kind]
+    moved = weights(tmp_path / 'out/last.ckpt', 'head.')
+    assert any(not torch.equal(v, state[f'model.{head}.{k}']) for k, v in moved.items())
+    kept = weights(tmp_path / 'out/last.ckpt', 'teachers_head.')
+    assert all(torch.equal(v, state[f'model.{head}.{k}']) for k, v in kept.items()
+               if 'num_batches' not in k)
