@@ -35,36 +35,44 @@ class ClassHead(nn.Sequential):
 
 class TwoClassHeads(nn.Module):
     """
-    The mean of what the encoder's tokens and the student's own tokens say of the class.
+    What the encoder's tokens say of the class, weighed with what the student's own tokens say.
 
     The second does not change with the budget. Each has a loss of its own: learned together, the
-    encoder would be left with what the other, which is learned sooner, does not know yet.
+    encoder would be left with what the other, which is learned sooner, does not know yet. How far
+    the encoder is trusted is learned too, and grows with the tokens it saw.
 
-    :param encoded: features of the encoder's tokens, the first ones of a summary.
-    :param own: features of the student's own tokens.
+    :param width: of either part of a summary; the last column is the logarithm of the tokens that
+        the encoder saw, 0 for one and 1 for all.
     """
 
-    def __init__(self, encoded: int, own: int, classes: int, dropout: float = 0.5):
+    def __init__(self, width: int, classes: int, dropout: float = 0.5):
         super().__init__()
-        self.widths = [encoded, own]
-        self.encoded = ClassHead(encoded // 2, classes, dropout=dropout)
-        self.own = ClassHead(own // 2, classes, dropout=dropout)
+        self.width = width
+        self.encoded = ClassHead(width // 2, classes, dropout=dropout)
+        self.own = ClassHead(width // 2, classes, dropout=dropout)
+        self.trust = nn.Linear(1, 1)
+        nn.init.ones_(self.trust.weight)
+        nn.init.zeros_(self.trust.bias)
 
     def opinions(self, summary: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor]:
         """Give the class logits of the encoder's tokens and of the student's own."""
-        encoded, own = summary.split(self.widths, dim=1)
+        encoded, own = summary[:, :-1].split(self.width, dim=1)
         return self.encoded(encoded), self.own(own)
 
+    def weigh(self, summary: torch.Tensor, opinions) -> torch.Tensor:
+        """Give the class logits (B, classes) that both opinions come to."""
+        encoded, own = opinions
+        return own + self.trust(summary[:, -1:]).sigmoid() * (encoded - own)
+
     def forward(self, summary: torch.Tensor) -> torch.Tensor:
-        """Map a summary (B, encoded + own) to class logits (B, classes)."""
-        encoded, own = self.opinions(summary)
-        return (encoded + own) / 2
+        """Map a summary (B, 2 width + 1) to class logits (B, classes)."""
+        return self.weigh(summary, self.opinions(summary))
 
 
 def make_class_head(widths, classes: int, dropout: float) -> nn.Module:
     """Make the head for a summary of one part or of two."""
-    if len(widths) == 2:
-        return TwoClassHeads(*widths, classes, dropout)
+    if len(widths) > 1:
+        return TwoClassHeads(widths[0], classes, dropout)
     return ClassHead(widths[0] // 2, classes, dropout=dropout)
 
 

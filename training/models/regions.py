@@ -106,7 +106,7 @@ class RegionStudent(nn.Module):
         if pooled and encode:
             self.own = nn.Sequential(nn.GELU(), nn.Linear(width, pooled))
             self.own_overall = Upsample(2 * pooled, 2 * width)
-            self.summary_widths = (2 * width, 2 * width)
+            self.summary_widths = (2 * width, 2 * width, 1)
 
     def forward(self, groups: torch.Tensor, centers: torch.Tensor, budget: int) -> Rebuilt:
         """Rebuild the teacher's tokens of groups (B, c, k, 3), centers (B, c, 3)."""
@@ -130,11 +130,12 @@ class RegionStudent(nn.Module):
         own = regions(centers, budget)
         x, rebuilt = self._encode(tokens, seen, centers, own)
         summary = pool(x)
-        fewer = 1 - torch.as_tensor(budget, dtype=torch.float32).log() / log_count(tokens)
-        summary = summary + fewer * self.overall(summary)
+        share = torch.as_tensor(budget, dtype=torch.float32).log() / log_count(tokens)
+        summary = summary + (1 - share) * self.overall(summary)
         if self.own is not None:
             own_summary = self.own_overall(pool(self.own(seen)))
-            summary = torch.cat([summary, own_summary], dim=-1)
+            column = torch.zeros_like(summary[:, :1]) + share
+            summary = torch.cat([summary, own_summary, column], dim=-1)
         return Rebuilt(rebuilt, None, own, summary)
 
     def _encode(self, tokens, seen, centers, own):

@@ -100,7 +100,8 @@ class Distill(Task):
         loss, overall = error.mean(), pool(wanted)
         self.log(f'loss_{budget}', loss)
         # What class heads read is rebuilt too, once by each of the student's ways to it.
-        for summary in rebuilt.summary.float().split(overall.shape[1], dim=1):
+        ways = rebuilt.summary.shape[1] // overall.shape[1]
+        for summary in rebuilt.summary.float().split(overall.shape[1], dim=1)[:ways]:
             loss = loss + F.smooth_l1_loss(summary, overall)
         if isinstance(self.student, Student) and budget <= self.student.supertokens.count:
             loss = loss + gate_loss(rebuilt.fusable, error)

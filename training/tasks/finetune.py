@@ -110,9 +110,9 @@ class Finetune(Task):
         embedded = self.model.student.embed(batch['groups'], batch['centers'])
         rebuilt = [self.model.student.rebuild(*embedded, b) for b in menu]
         # All budgets at once: the norms of the heads have to fit all of them.
-        opinions = self._opinions(torch.cat([r.summary for r in rebuilt]))
+        opinions, said = self._opinions(torch.cat([r.summary for r in rebuilt]))
         opinions = list(zip(*(logits.chunk(len(menu)) for logits in opinions)))
-        said = [sum(o) / len(o) for o in opinions]
+        said = said.chunk(len(menu))
         largest = said[0].detach().log_softmax(1)
         losses = [self._class_loss(o, batch['labels'])
                   + self._told(o[0], largest) * (b < menu[0]) for o, b in zip(opinions, menu)]
@@ -144,10 +144,18 @@ class Finetune(Task):
         return self.config['loss']['self_distillation'] * said
 
     def _opinions(self, summary):
-        """Give the class logits (B, classes) of each head; the encoder's come first."""
+        """
+        Give the class logits (B, classes) that learn, the encoder's first, and what they come to.
+
+        Where two are weighed, that is learned on its own and changes neither.
+        """
         head = self.model.class_head
-        found = head.opinions(summary) if isinstance(head, TwoClassHeads) else (head(summary),)
-        return [logits.float() for logits in found]
+        if not isinstance(head, TwoClassHeads):
+            logits = head(summary).float()
+            return [logits], logits
+        opinions = [logits.float() for logits in head.opinions(summary)]
+        said = head.weigh(summary, [logits.detach() for logits in opinions])
+        return [*opinions, said], said
 
     def _part_loss(self, tokens, batch):
         """Cross-entropy at the points, among the parts of the shape's own category."""
@@ -172,7 +180,7 @@ def begin(student: nn.Module, checkpoint) -> None:
 def begin_heads(model: Recogniser, checkpoint) -> None:
     """Begin with the heads of a fine-tuned teacher."""
     head = model.class_head
-    for each in head.children() if isinstance(head, TwoClassHeads) else (head,):
+    for each in (head.encoded, head.own) if isinstance(head, TwoClassHeads) else (head,):
         each.load_state_dict(weights(checkpoint, 'model.class_head.'))
     model.part_head.load_state_dict(weights(checkpoint, 'model.part_head.'))
 
