@@ -24,7 +24,6 @@ torch = pytest.importorskip('torch', reason='the training side needs torch')
 pytest.importorskip('lightning', reason='the training side needs lightning')
 
 from test_training_run import overrides, root, run  # noqa: E402, F401, I100
-from training import config as configuration  # noqa: E402
 from training.__main__ import main  # noqa: E402
 from training.models.backbone import Backbone, Size  # noqa: E402
 from training.models.foundry import Foundry  # noqa: E402
@@ -45,7 +44,10 @@ PUBLISHED = {name: about['published'] for name, about in STUDY.tables.items()
 @pytest.mark.parametrize('name', PUBLISHED)
 def test_every_command_of_the_published_recipe_has_its_configuration(name):
     for row in PUBLISHED[name]['rows']:
-        published.check(row)
+        for line in published.commands(row):
+            if 'omniobject3d' in line or 'scanobjectnn' in line:
+                continue  # they differ from modelnet40 by the data alone
+            assert 'output' in published.configuration_of(line)
     head, body = published.rows(STUDY, name)
     assert {len(row) for row in body} == {len(head)}
 
@@ -54,9 +56,7 @@ def test_what_table_5_counts_is_what_the_networks_cost():
     checked = 0
     for row in PUBLISHED['5']['rows']:
         if 'corrected' in row['published']:
-            words = published.commands(row)[0].split()[4:]
-            config = configuration.load([w for w in words if w.endswith('.yaml')],
-                                        [w for w in words if '=' in w])
+            config = published.configuration_of(published.commands(row)[0])
             made = describe({k: v for k, v in config.items() if k != 'heads'})
             counts = list(made['macs'].values())[0]['as_table_5'] * 64 / 1e9
             assert counts == pytest.approx(float(row['published']['corrected']), abs=0.006)
@@ -70,10 +70,20 @@ def test_what_table_5_counts_is_what_the_networks_cost():
 def test_the_paper_scale_names_a_command_for_each_row(capsys):
     assert main(['reproduce', '--table', 'specialists', '--scale', 'paper']) == 0
     said = capsys.readouterr().out
-    assert 'Specialist-CLS, s = 16: ShapeNet55 75.09\n    python -m training distill --config ' \
-        'training/configs/paper/specialists/cls.yaml' in said
+    assert 'Specialist-CLS, s = 16: ShapeNet55 75.09\n    python -m training distill --resume ' \
+        '--config training/configs/paper/specialists/cls.yaml\n' in said
     assert main(['reproduce', '--table', 'budgets', '--scale', 'paper']) == 1
     assert "error: table 'budgets' is none of the paper's" in capsys.readouterr().err
+
+
+def test_the_recipe_is_run_in_order_until_something_fails(monkeypatch, capsys):
+    run = []
+    monkeypatch.setattr(published.subprocess, 'run', lambda words, check: (
+        run.append(words[3]) or type('Done', (), {'returncode': len(run) == 3})))
+    assert main(['reproduce', '--table', 'specialists', '--scale', 'paper', '--run']) == 1
+    assert run == ['pretrain', 'finetune', 'finetune']
+    assert 'error: this failed: python -m training finetune --resume --config training/configs/' \
+        'paper/shapenetpart.yaml' in capsys.readouterr().err
 
 
 def test_correlation_is_of_the_runs_that_are_there(monkeypatch):

@@ -21,7 +21,10 @@ small study that stands for each, and the commands of the published recipe.
 """
 
 from dataclasses import replace
+import json
 from pathlib import Path
+import subprocess
+import sys
 from typing import Any, Dict, List, Tuple
 
 import numpy as np
@@ -29,7 +32,7 @@ from scipy import stats
 import yaml
 
 from training import config as configuration
-from training.config import ConfigError
+from training.config import ConfigError, RunError
 from training.study import tables
 from training.study.runs import resolved, Study
 
@@ -210,7 +213,8 @@ def commands(row: Dict[str, Any]) -> List[str]:
         for data in DATA if 'DATA' in rest else ('',):
             words = rest.replace('DATA', f'{data}.yaml').replace(' + ', ' ').split()
             files = [f'--config {PAPER}/{w}' for w in words if w.endswith('.yaml')]
-            found.append(' '.join(['python -m training', verb, *files,
+            resume = [] if verb == 'describe' else ['--resume']
+            found.append(' '.join(['python -m training', verb, *resume, *files,
                                    *(w for w in words if not w.endswith('.yaml'))]))
     return found
 
@@ -225,18 +229,46 @@ def recipe(study: Study, name: str) -> List[str]:
         figures = [f'{about["columns"][k]} {row["published"][k]}' for k in about['columns']
                    if k in row['published']]
         lines += [f'{row["title"]}: {", ".join(figures) or NOWHERE}',
-                  *(f'    {line}' for line in commands(row) or ['(no recipe in the paper)'])]
+                  *(f'    {line}{outcome(line)}'
+                    for line in commands(row) or ['# no recipe in the paper'])]
     return lines
 
 
-def check(row: Dict[str, Any]) -> None:
+def configuration_of(line: str) -> Dict[str, Any]:
     """
-    Read the configurations that the commands of a row name.
+    Read the configuration that a command line names.
 
-    :raises ConfigError: one is not there, or an override changes nothing that it has.
+    :raises ConfigError: it is not there, or an override changes nothing that it has.
     """
-    for line in commands(row):
-        if not line.startswith('#'):
-            words = line.split()[4:]
-            configuration.load([w for w in words if w.endswith('.yaml')],
-                               [w for w in words if '=' in w])
+    words = line.split()[4:]
+    return configuration.load([w for w in words if w.endswith('.yaml')],
+                              [w for w in words if '=' in w])
+
+
+def outcome(line: str) -> str:
+    """Give what a fine-tuning has measured where it was run here, in %; else nothing."""
+    if ' finetune ' not in line:
+        return ''
+    told = []
+    folder = Path(configuration_of(line)['output'])
+    for path in (folder / 'accuracy.json', folder / 'miou.json'):
+        if path.exists():
+            for name, row in json.loads(path.read_text())[path.stem].items():
+                kinds = row if path.stem == 'miou' else {'accuracy': row}
+                told.append(f'{name}: ' + ', '.join(
+                    f'{kind} {100 * r["mean"]:.2f} ± {100 * r["std"]:.2f}'
+                    for kind, r in kinds.items()))
+    return '   # here: ' + '; '.join(told) if told else ''
+
+
+def run(study: Study, name: str) -> None:
+    """
+    Run the commands of a table at the paper's scale one after another, each going on if begun.
+
+    :raises RunError: one failed.
+    """
+    lines = [line for row in study.tables[name]['published']['rows'] for line in commands(row)]
+    for line in dict.fromkeys(line for line in lines if not line.startswith('#')):
+        print(line, flush=True)
+        if subprocess.run([sys.executable, *line.split()[1:]], check=False).returncode:
+            raise RunError(f'this failed: {line}')

@@ -38,9 +38,11 @@ def run(config, resume=False):
     study = published.extended(runs.read(asked.runs or RUNS))
     study.rows(asked.table)
     if asked.scale == 'paper':
-        if asked.run or asked.cost:
-            raise ConfigError('at the scale of the paper each row is run by its own command')
-        print('\n'.join(published.recipe(study, asked.table)))
+        lines = published.recipe(study, asked.table)
+        if asked.run:
+            published.run(study, asked.table)
+            lines = published.recipe(study, asked.table)
+        print('\n'.join(lines))
         return
     if asked.cost:
         from training.study import cost
