@@ -20,6 +20,8 @@ from typing import List
 from training.study import published, tables
 from training.study.runs import Study
 
+MENU = (1, 2, 4, 8, 16, 32, 64)
+
 
 def write(study: Study) -> Path:
     """Write ``README.md`` into the results folder, and a plot for each table beside it."""
@@ -32,6 +34,9 @@ def write(study: Study) -> Path:
                   '--scale small`', '', *lines_of(study, name, True), '']
         if 'published' not in about and plot(study, name):
             lines += [f'![{about["title"]}]({name}.png)', '']
+    if overview(study):
+        lines += ['## Accuracy against what it costs', '', 'All runs at all budgets.', '',
+                  '![accuracy against cost](overview.png)', '']
     path = study.results / 'README.md'
     path.write_text('\n'.join(lines))
     return path
@@ -57,9 +62,10 @@ def plot(study: Study, name: str) -> bool:
             for i, (run, found) in enumerate(rows):
                 curve(axes, run, found, kind, i)
             axes.set_xscale('log', base=2)
-            menu = sorted({b for run, _ in rows for b in run.numbers})
-            axes.set_xticks(menu, [str(b) for b in menu])
-            axes.set(title=kind.replace('_', ' '), xlabel='tokens that the encoder sees')
+            axes.set_xticks(MENU, [str(b) for b in MENU])
+            axes.minorticks_off()
+            axes.set(xlim=(0.85, 76), title=kind.replace('_', ' '),
+                     xlabel='tokens that the encoder sees')
         places[0].set_ylabel('accuracy, %')
         places[1].legend(fontsize=7.5, loc='center left', bbox_to_anchor=(1.01, 0.5))
         figures_style.save(figure, study.results / f'{name}.png')
@@ -76,3 +82,52 @@ def curve(axes, run, found, kind, i):
                   label=run.title, color=SUPERTOKENS[i % len(SUPERTOKENS)],
                   marker='os^Dv<>'[i % 7], markersize=4, linewidth=1.3 if i else 2.2,
                   elinewidth=0.8, capsize=2)
+
+
+def points(study: Study, kind: str, x: str):
+    """
+    Give for each run with figures its title and points (x, accuracy), by budget.
+
+    :param kind: ``complete`` or ``single_view``. :param x: ``milliseconds`` or ``macs`` of what
+        was measured, or ``loss``, the distillation loss.
+    """
+    cost = tables.costs(study)
+    for run in study.runs.values():
+        found, made = tables.results(study, run), []
+        for b in sorted(run.numbers):
+            accuracy = tables.at(found, b, kind)
+            row = cost.get(run.name, {}).get(str(b), {})
+            loss = tables.loss(found, b)
+            value = {'milliseconds': row.get('milliseconds'), 'loss': loss and loss.mean,
+                     'macs': row.get('macs', {}).get('total')}[x]
+            if accuracy and value:
+                made.append((value / (1e6 if x == 'macs' else 1), 100 * accuracy.mean))
+        if made:
+            yield run.title, made
+
+
+def overview(study: Study) -> bool:
+    """Draw accuracy of all runs against latency, against MACs and against distillation loss."""
+    from training.tasks import figures_style
+    from training.tasks.figures_style import plt, SUPERTOKENS
+    asked = {'milliseconds': 'ms an object in onnxruntime, one thread',
+             'macs': 'million multiply-accumulates an object', 'loss': 'distillation loss'}
+    drawn = {x: list(points(study, 'complete', x)) for x in asked}
+    if not any(drawn.values()):
+        return False
+    titles = list(dict.fromkeys(title for rows in drawn.values() for title, _ in rows))
+    with figures_style.style():
+        figure, places = plt.subplots(1, 3, figsize=(15, 5), sharey=True)
+        for axes, (x, label) in zip(places, asked.items()):
+            for title, made in drawn[x]:
+                i = titles.index(title)
+                axes.plot(*zip(*made), label=title, color=SUPERTOKENS[i % len(SUPERTOKENS)],
+                          marker='os^Dv<>'[i % 7], markersize=4,
+                          linewidth=2.2 if i == 0 else 1, linestyle='-' if x != 'loss' else '')
+            axes.set(xlabel=label)
+        places[0].set_ylabel('accuracy on complete clouds, %')
+        handles = {h.get_label(): h for axes in places for h in axes.get_lines()}
+        figure.legend(handles.values(), handles.keys(), fontsize=7.5, loc='center left',
+                      bbox_to_anchor=(0.91, 0.5))
+        figures_style.save(figure, study.results / 'overview.png')
+    return True

@@ -145,8 +145,9 @@ def correlation(study: Study, small: Dict[str, Any]) -> List[str]:
     if len(rows) < 3:
         return [small['budget'], 'not run', *[''] * 4, count]
     columns = np.array(rows, float).T
-    values = [stats.spearmanr(columns[0], column).statistic for column in columns[1:]]
-    return [small['budget'], *(f'{v:+.2f}' for v in values), count]
+    values = [stats.spearmanr(columns[0], column).statistic if np.ptp(column) else None
+              for column in columns[1:]]  # of what does not change there is none
+    return [small['budget'], *('–' if v is None else f'{v:+.2f}' for v in values), count]
 
 
 def heading(about: Dict[str, Any]) -> List[str]:
