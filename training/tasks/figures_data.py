@@ -18,16 +18,16 @@ from functools import cached_property
 from typing import Dict, List
 
 from foundry_ros import tokens as robot_tokens
+from foundry_ros.tokens import GROUPS
 import numpy as np
 import torch
 
 from training.config import ConfigError
 from training.data import sets
 from training.models.backbone import Backbone, pool
-from training.models.foundry import Foundry
 from training.models.student import Rebuilt
 from training.tasks import figures_style
-from training.tasks.common import size_of, weights
+from training.tasks.common import backbone_weights, size_of, weights
 from training.tasks.distill import make_student
 
 PREFIXES = ('student.', 'model.student.', 'model.network.')
@@ -58,12 +58,18 @@ class Subject:
                 return student.eval()
         raise ConfigError(f'{path} holds no student')
 
+    @property
+    def supertokens(self) -> int:
+        """Give how many supertokens there are at most: of regions, one for each group."""
+        student = self.student
+        return student.supertokens.count if hasattr(student, 'supertokens') else GROUPS
+
     @cached_property
     def teacher(self) -> Backbone:
         """Load the teacher."""
         teacher = Backbone(size_of(self.config['teacher']))
         if self.config['pretrained']:
-            teacher.load_state_dict(weights(self.config['pretrained'], 'model.backbone.'))
+            teacher.load_state_dict(backbone_weights(self.config['pretrained']))
         return teacher.eval()
 
     @cached_property
@@ -99,10 +105,7 @@ class Subject:
     @torch.no_grad()
     def taught(self, t: robot_tokens.Tokens) -> torch.Tensor:
         """Give the teacher's tokens (B, c, d) of grouped shapes, as the student rebuilds them."""
-        inputs = torch.from_numpy(t.groups), torch.from_numpy(t.centers)
-        if isinstance(self.student, Foundry):
-            return self.teacher(*inputs)
-        return self.teacher(*inputs).float()
+        return self.teacher(torch.from_numpy(t.groups), torch.from_numpy(t.centers))
 
     @cached_property
     def embedded(self) -> Dict[str, np.ndarray]:

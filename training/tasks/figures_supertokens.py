@@ -36,7 +36,7 @@ def assignment(subject: Subject):
     figure, places = board([tokens(b) for b in budgets], subject.asked['classes'])
     for row, budget in enumerate(budgets):
         owner = subject.rebuilt(t, budget).back.numpy().argmax(2)
-        supertokens = min(budget, subject.student.supertokens.count)
+        supertokens = min(budget, subject.supertokens)
         for column, axes in enumerate(places[row]):
             points = t.points[column]
             distance = np.square(points[:, None] - t.centers[column][None]).sum(2)
@@ -57,7 +57,7 @@ def shares(subject: Subject, budget: int):
         handed back to more than any other; (n,) how many would share out the same amount
         evenly, by what is handed back: the exponential of the entropy.
     """
-    supertokens = min(budget, subject.student.supertokens.count)
+    supertokens = min(budget, subject.supertokens)
     owned, even = [], []
     for start in range(0, len(subject.sample), 64):
         t = subject.tokens(subject.sample[start:start + 64])
@@ -73,7 +73,7 @@ def shares(subject: Subject, budget: int):
 
 def use(subject: Subject):
     """Draw how many supertokens objects use at each budget, and which classes use which."""
-    limit = subject.student.supertokens.count
+    limit = min(16, subject.supertokens)
     budgets = [b for b in (2, 4, 8, 16) if b <= limit]
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.8), width_ratios=[1, 1.6])
     for budget in budgets:
