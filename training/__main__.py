@@ -55,7 +55,7 @@ def about_a_table(sub) -> None:
     sub.add_argument('--run', action='store_true', help='train and measure what is missing')
     sub.add_argument('--jobs', type=int, default=2, help='runs at a time, a core each (2)')
     sub.add_argument('--cost', action='store_true',
-                     help='measure what the rows cost in onnxruntime, side by side')
+                     help='measure what all runs cost in onnxruntime, side by side')
     sub.add_argument('--runs', help='YAML file of runs (training/configs/small/runs.yaml)')
 
 

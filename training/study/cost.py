@@ -23,7 +23,7 @@ import json
 from pathlib import Path
 import tempfile
 import time
-from typing import Any, Dict, Iterable, Tuple
+from typing import Any, Dict, Tuple
 
 import numpy as np
 import onnxruntime
@@ -33,12 +33,13 @@ from training import export
 from training.export_fixed import write_onnx
 from training.models.student import Student
 from training.study import runs
-from training.study.runs import Run, Study
+from training.study.runs import Study
 from training.study.train import machine
 from training.tasks.describe import macs, network_of, parameters
 from training.tasks.distill import make_student
 from training.tasks.finetune import Recogniser
 
+Key = Tuple[str, int]  # a network and its budget
 OBJECTS, CLASSES, PARTS = 16, 59, 57  # a batch; classes and parts of a bundle, about
 
 
@@ -62,8 +63,8 @@ def session(model: Recogniser, budget: int) -> onnxruntime.InferenceSession:
                                             providers=['CPUExecutionProvider'])
 
 
-def milliseconds(sessions: Dict[Tuple[str, int], onnxruntime.InferenceSession],
-                 rounds: int = 20) -> Dict[Tuple[str, int], float]:
+def milliseconds(sessions: Dict[Key, onnxruntime.InferenceSession],
+                 rounds: int = 20) -> Dict[Key, float]:
     """
     Give the thread's time an object of each session, the least of the rounds.
 
@@ -83,22 +84,31 @@ def milliseconds(sessions: Dict[Tuple[str, int], onnxruntime.InferenceSession],
     return least
 
 
-def measure(study: Study, rows: Iterable[Run], rounds: int = 20) -> Dict[str, Any]:
-    """Give what the runs cost at each of their budgets, and write ``cost.json``."""
-    sessions, found = {}, {}
-    for run in rows:
+def network_key(config) -> str:
+    """Name what decides what a network costs: runs that differ otherwise share a measurement."""
+    student = {k: v for k, v in config['student'].items() if k not in ('budgets', 'from_teacher')}
+    return json.dumps([config['model'], config['teacher'], student], sort_keys=True)
+
+
+def measure(study: Study, rounds: int = 20) -> Dict[str, Any]:
+    """Give what all runs cost at each of their budgets, side by side; write ``cost.json``."""
+    sessions, found, of_run = {}, {}, {}
+    for run in study.runs.values():
         config = runs.resolved(study, run, 1)['finetune']
-        model, counted = recogniser(config), network_of(config)
+        name, model, counted = network_key(config), None, network_of(config)
         for budget in run.numbers:
-            sessions[run.name, budget] = session(model, budget)
-            found[run.name, budget] = {'macs': macs(counted, {}, budget),
-                                       'parameters': parameters(counted, {})}
+            key = of_run[run.name, budget] = name, budget
+            if key not in sessions:
+                model = model or recogniser(config)
+                sessions[key] = session(model, budget)
+                found[key] = {'macs': macs(counted, {}, budget),
+                              'parameters': parameters(counted, {})}
+    for key, least in milliseconds(sessions, rounds).items():
+        found[key]['milliseconds'] = round(least, 4)
+    whole: Dict[str, Any] = {'machine': machine(), 'threads': 1, 'objects': OBJECTS, 'runs': {}}
+    for (name, budget), key in of_run.items():
+        whole['runs'].setdefault(name, {})[str(budget)] = found[key]
     path = study.results / 'cost.json'
-    whole = json.loads(path.read_text()) if path.exists() else {'runs': {}}
-    for (name, budget), least in milliseconds(sessions, rounds).items():
-        row = dict(found[name, budget], milliseconds=round(least, 4))
-        whole['runs'].setdefault(name, {})[str(budget)] = row
-    whole['machine'], whole['threads'], whole['objects'] = machine(), 1, OBJECTS
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(whole, indent=1) + '\n')
     return whole

@@ -46,7 +46,7 @@ def run(config, resume=False):
         return
     if asked.cost:
         from training.study import cost
-        cost.measure(study, study.rows(asked.table))
+        cost.measure(study)
     if asked.run:
         train(study, asked)
     if asked.cost or asked.run:
