@@ -115,7 +115,7 @@ class Finetune(Task):
         said = said.chunk(len(menu))
         largest = said[0].detach().log_softmax(1)
         losses = [self._class_loss(o, batch['labels'])
-                  + self._told(o[0], largest) * (b < menu[0]) for o, b in zip(opinions, menu)]
+                  + self._told(o[0], largest) * (b != menu[0]) for o, b in zip(opinions, menu)]
         if 'part' in batch:
             parts = [self._part_loss(r.tokens[-len(batch['part']):], batch) for r in rebuilt]
             losses = [a + self.config['loss']['parts'] * b for a, b in zip(losses, parts)]
