@@ -26,6 +26,7 @@ import json
 import os
 from pathlib import Path
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -197,8 +198,7 @@ class Trainer:
         if self.stopped:
             raise RunError('stopped')
         if status:
-            last = log.read_text(errors='replace').strip().rpartition('\n')[2]
-            raise RunError(f'{name}: {verb} failed ({last[:200]}); see {log}')
+            raise RunError(f'{name}: {verb} failed ({complaint(log)}); see {log}')
 
     def process(self, arguments: List[str], log: Path) -> int:
         """Run this program with other arguments, on one thread; give its exit status."""
@@ -212,6 +212,13 @@ class Trainer:
                 return child.wait()
             finally:
                 self.children.remove(child)
+
+
+def complaint(log: Path) -> str:
+    """Give the line of a log that says what went wrong: the last one of an error, or the last."""
+    lines = log.read_text(errors='replace').strip().splitlines() or ['it said nothing']
+    told = [line for line in lines if re.match(r'error: |[\w.]*(Error|Exception|Interrupt)\b', line)]
+    return (told or lines)[-1][:200]
 
 
 def commit() -> str:
