@@ -24,6 +24,7 @@ torch = pytest.importorskip('torch', reason='the training side needs torch')
 pytest.importorskip('lightning', reason='the training side needs lightning')
 
 from test_training_run import overrides, root, run  # noqa: E402, F401, I100
+from training import config as configuration  # noqa: E402
 from training.__main__ import main  # noqa: E402
 from training.models.backbone import Backbone, Size  # noqa: E402
 from training.models.foundry import Foundry  # noqa: E402
@@ -33,6 +34,7 @@ from training.study import published, runs  # noqa: E402
 from training.tasks import few_shot_frozen  # noqa: E402
 from training.tasks.common import weights  # noqa: E402
 from training.tasks.describe import describe  # noqa: E402
+from training.tasks.distill import make_student  # noqa: E402
 from training.tasks.measure import look  # noqa: E402
 
 SIZE = Size(width=16, depth=1, heads=2, tokenizer='lean', first=(8, 8), second=(16,))
@@ -128,6 +130,30 @@ def test_few_shot_folds_are_apart_and_what_is_clear_is_named():
     assert list(found) == ['5way_5shot']
     assert found['5way_5shot']['complete'] == {'mean': 1.0, 'std': 0.0, 'runs': 10}
     assert found['5way_5shot']['single_view']['mean'] < 0.5
+
+
+def test_the_gate_is_trained_and_tuned_without_a_budget(root, monkeypatch, tmp_path,  # noqa
+                                                        tmp_path_factory):
+    monkeypatch.setattr('training.data.shapes.SIMULATED', {'box': 4})
+    torch.manual_seed(0)
+    teacher, small = tmp_path / 'teacher.ckpt', 'training/configs/small'
+    torch.save({'state_dict': {f'model.backbone.{k}': v for k, v in
+                               Backbone(SIZE).state_dict().items()}}, teacher)
+    tiny = [*overrides(tmp_path_factory.getbasetemp(), 'teacher'), f'pretrained={teacher}']
+    assert run('distill', tmp_path, root, '--config', f'{small}/foundry_gate.yaml', *tiny,
+               f'output={tmp_path}/gate', 'data.mix.modelnet40_train=6', 'data.mix.infomr=2',
+               'gate.lambda=0', 'unfreeze=0') == 0
+    before = weights(tmp_path / 'gate/last.ckpt', 'student.gate.')
+    assert run('finetune', tmp_path, root, '--config', f'{small}/finetune.yaml', '--config',
+               f'{small}/_foundry_gate.yaml', *tiny, f'output={tmp_path}/tuned', 'heads.begin=',
+               f'distilled={tmp_path}/gate/last.ckpt', 'data.mix.whole=6',
+               'data.mix.single_view=6', 'data.mix.simulated=2', 'data.mix.outliers=2',
+               'data.mix.parts=3') == 0
+    after = weights(tmp_path / 'tuned/last.ckpt', 'model.student.gate.')
+    torch.manual_seed(1)  # of the configuration: with lambda 0 nothing moves the gate
+    first = make_student(configuration.load(f'{small}/foundry_gate.yaml', tiny)).gate.state_dict()
+    assert all(torch.equal(before[k], after[k]) and torch.equal(before[k], first[k])
+               for k in first)
 
 
 @pytest.mark.parametrize('kind, wrong', [('classes', False), ('parts', False), ('looks', True)])

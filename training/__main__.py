@@ -15,6 +15,7 @@
 """Command line of the training side: ``python -m training <verb> --config FILE [overrides]``."""
 
 import importlib
+import os
 import sys
 
 from foundry_ros.__main__ import OneLineParser
@@ -85,6 +86,9 @@ def main(arguments=None) -> int:
         name = config.get('tasks', {}).get(asked.verb, asked.verb.replace('-', '_'))
         task = importlib.import_module(f'{package}.{name}')
         task.run(config, resume=asked.resume)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (configuration.ConfigError, configuration.RunError, DataError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 1

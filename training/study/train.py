@@ -217,7 +217,8 @@ class Trainer:
 def complaint(log: Path) -> str:
     """Give the line of a log that says what went wrong: the last one of an error, or the last."""
     lines = log.read_text(errors='replace').strip().splitlines() or ['it said nothing']
-    told = [line for line in lines if re.match(r'error: |[\w.]*(Error|Exception|Interrupt)\b', line)]
+    error = re.compile(r'error: |[\w.]*(Error|Exception|Interrupt)\b')
+    told = [line for line in lines if error.match(line)]
     return (told or lines)[-1][:200]
 
 
