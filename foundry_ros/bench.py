@@ -26,7 +26,7 @@ import sys
 import time
 from typing import Any, Dict, Iterable
 
-from foundry_ros import bench_network, bench_threads, config, parameter_file
+from foundry_ros import bench_network, bench_scenes, bench_threads, config, parameter_file
 from foundry_ros.bench_names import format_table as names_table, NamesError, read_names
 from foundry_ros.bench_names import run as bench_names
 from foundry_ros.bench_objects import format_table, run as bench_objects
@@ -73,6 +73,9 @@ def add_arguments(parser: argparse.ArgumentParser):
     parser.add_argument('--beside', metavar='BUNDLE', action='append', default=[],
                         help='another bundle for --network, in another precision, say; may be '
                         'given again')
+    parser.add_argument('--scenes', action='store_true', help='measure instead whole scenes of '
+                        '2^12 to 2^20 points as one sequence of tokens, with --network beside '
+                        'the teacher')
     parser.add_argument('--output', metavar='FILE.json', help='write the JSON there')
 
 
@@ -85,6 +88,10 @@ def run(args: argparse.Namespace) -> int:
         study = bench_threads.run(bundle, args.thread_study)
         _tell(bench_threads.format_table(study))
         return _write({'machine': machine(), 'model': bundle.name, 'threads': study}, args.output)
+    if args.scenes:
+        scenes = bench_scenes.run(bundle, args.network)
+        _tell(bench_scenes.format_table(scenes))
+        return _write({'machine': machine(), 'model': bundle.name, 'scenes': scenes}, args.output)
     if args.network:
         bundles = [bundle, *map(load_bundle, args.beside)]
         networks = bench_network.run(args.network, bundles, args.repeat)

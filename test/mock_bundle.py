@@ -42,7 +42,8 @@ MANIFEST = {
 
 
 def make_model(classes=len(CLASSES), parts=len(PARTS), winner=None, inputs=(), outputs=(),
-               groups_type=TensorProto.FLOAT, operator=None, batch='batch', neighbours=NEIGHBOURS):
+               groups_type=TensorProto.FLOAT, operator=None, batch='batch', neighbours=NEIGHBOURS,
+               groups=GROUPS):
     """
     Build the graph.
 
@@ -90,12 +91,12 @@ def make_model(classes=len(CLASSES), parts=len(PARTS), winner=None, inputs=(), o
     info = helper.make_tensor_value_info
     graph = helper.make_graph(
         nodes, 'mock',
-        [info(names[0], groups_type, [batch, GROUPS, neighbours, 3]),
-         info(names[1], TensorProto.FLOAT, [batch, GROUPS, 3]),
+        [info(names[0], groups_type, [batch, groups, neighbours, 3]),
+         info(names[1], TensorProto.FLOAT, [batch, groups, 3]),
          info(names[2], TensorProto.INT64, [])],
         [info(results[0], TensorProto.FLOAT, [batch, FEATURES]),
          info(results[1], TensorProto.FLOAT, [batch, classes]),
-         info(results[2], TensorProto.FLOAT, [batch, GROUPS, parts])],
+         info(results[2], TensorProto.FLOAT, [batch, groups, parts])],
         initializers)
     opsets = [helper.make_opsetid('', 17)]
     if operator:

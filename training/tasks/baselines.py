@@ -130,11 +130,14 @@ def write(model: nn.Module, path, title: str) -> None:
     shapes = getattr(model, 'inputs', TOKENS)
     example = tuple(torch.rand(2, *shape) for shape in shapes.values())
     outputs = ['class_logits', 'part_logits'][:2 if isinstance(model, Baseline) else 1]
+    axes = {name: {0: 'objects'} for name in (*shapes, *outputs)}
+    if isinstance(getattr(model, 'network', None), (Backbone, AllFused)):  # large scenes, too
+        for name in (*shapes, 'part_logits'):
+            axes[name][1] = 'groups'
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')  # the tracer warns of every shape that it fixes
         torch.onnx.export(model, example, str(path), opset_version=OPSET, dynamo=False,
-                          input_names=list(shapes), output_names=outputs,
-                          dynamic_axes={name: {0: 'objects'} for name in (*shapes, *outputs)})
+                          input_names=list(shapes), output_names=outputs, dynamic_axes=axes)
     entitle(path, title)
 
 
