@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Dict, List, Mapping
 
+import numpy as np
+
 # What is left of the time of crop and segmentation where every nth row and column is taken.
 CLOUD_FIXED = 0.1
 # The margin is what this share of the clouds kept to, known after so many.
@@ -79,13 +81,46 @@ class _Scaled:
         self._last = (setting, time)
         self._recent.add(time / self._factors[setting])
 
+    def factor(self, setting: int) -> float:
+        return self._factors.get(setting, 1.0)
+
     def at(self, setting: int) -> float:
         return self._factors[setting] * self._recent.value
+
+
+class _Shape:
+    """
+    How many times as long a count takes as one: a part that is paid once and a part for each.
+
+    From the last counts and times, by the median of the slopes between them (Theil and Sen), so
+    outliers change nothing; in proportion to the count until one twice as large was seen: the
+    slopes between counts that are near are noise.
+    """
+
+    def __init__(self):
+        self._counts, self._times = deque(maxlen=60), deque(maxlen=60)
+        self._share = 1.0  # of the time of one that each further one adds
+
+    def add(self, count: int, time: float):
+        self._counts.append(count)
+        self._times.append(time)
+        counts, times = np.array(self._counts, float), np.array(self._times)
+        larger, smaller = np.nonzero(counts[:, None] >= 2 * counts)
+        if len(larger):
+            slopes = (times[larger] - times[smaller]) / (counts[larger] - counts[smaller])
+            each = max(float(np.median(slopes)), 0.0)
+            one = float(np.median(times - each * (counts - 1)))
+            self._share = min(each / one, 1.0) if one > 0 else 1.0
+
+    def at(self, count: int) -> float:
+        return 1 + self._share * (count - 1)
 
 
 class LatencyModel:
     """
     total = outside + cloud[thinning] + looks tokens + rounds student[budget] + objects naming.
+
+    Of tokens and student a part may be paid once, however many looks there are.
 
     ``cloud`` is crop and segmentation, ``naming`` also parts and tracks, ``outside`` what passes
     before and after: waiting, decoding, publishing; ``rounds`` are looks by lanes, rounded up.
@@ -108,6 +143,7 @@ class LatencyModel:
         self._cloud = _Scaled({n: CLOUD_FIXED + (1 - CLOUD_FIXED) / n ** 2 for n in thinnings},
                               0.0)
         self._tokens, self._naming, self._outside = _Recent(0.0), _Recent(0.0), _Recent(0.0)
+        self._looks_shape, self._rounds_shape = _Shape(), _Shape()
         self._ratios = deque(maxlen=60)
         self._seen = 0
 
@@ -119,8 +155,12 @@ class LatencyModel:
         cloud = latency_ms['crop'] + latency_ms['segment']
         self._cloud.add(work.thinning, cloud)
         if work.looks:
-            self._tokens.add(latency_ms['tokens'] / work.looks)
-            self._student.add(work.tokens, latency_ms['student'] / self._rounds(work.looks))
+            looks, rounds = work.looks, self._rounds(work.looks)
+            self._looks_shape.add(looks, latency_ms['tokens'])
+            self._tokens.add(latency_ms['tokens'] / self._looks_shape.at(looks))
+            self._student.add(work.tokens, latency_ms['student'] / self._rounds_shape.at(rounds))
+            self._rounds_shape.add(rounds, latency_ms['student']
+                                   / self._student.factor(work.tokens))
         if work.objects:
             rest = latency_ms['total'] - cloud - latency_ms['tokens'] - latency_ms['student']
             self._naming.add(rest / work.objects)
@@ -143,9 +183,12 @@ class LatencyModel:
         return self._outside.value + self._inside(work)
 
     def _inside(self, work):
-        student = self._rounds(work.looks) * self._student.at(work.tokens)
-        return (self._cloud.at(work.thinning) + work.looks * self._tokens.value + student
-                + work.objects * self._naming.value)
+        looked = 0.0
+        if work.looks:
+            rounds = self._rounds_shape.at(self._rounds(work.looks))
+            looked = (self._looks_shape.at(work.looks) * self._tokens.value
+                      + rounds * self._student.at(work.tokens))
+        return self._cloud.at(work.thinning) + looked + work.objects * self._naming.value
 
     def _rounds(self, looks):
         return -(-looks // self._lanes)

@@ -256,6 +256,18 @@ def test_model_learns_the_ratio_of_budgets():
     assert model.predict(Work(1, 2, 2)) == pytest.approx(19.0, rel=0.1)
 
 
+def test_what_is_paid_once_is_not_expected_of_each_look():
+    """Tokens take 4 ms and 1 an object, the student 6 and 2: twelve objects take 46 of both."""
+    model = LatencyModel({16: 1.0})
+    for looks in (1, 2, 4) * 10:
+        tokens, student = 4.0 + looks, 6.0 + 2 * looks
+        model.observe(Work(16, looks, looks), {
+            'crop': 0.0, 'segment': 5.0, 'tokens': tokens, 'student': student,
+            'total': 5.0 + tokens + student})
+    assert model.predict(Work(16, 12, 12)) == pytest.approx(5 + 4 + 12 + 6 + 24, rel=0.05)
+    assert model.predict(Work(16, 0, 12)) == pytest.approx(5, rel=0.05)
+
+
 def test_lanes():
     """Two objects beside each other take as long as one, three as long as four."""
     model = LatencyModel({64: 10.0}, lanes=2)
