@@ -168,6 +168,17 @@ def test_intervals_over_seeds_are_students():
     assert (found.over, round(found.half, 4), found.text()) == ('shapes', 0.05, '81.0 ± 5.0*')
 
 
+def test_differences_are_taken_seed_by_seed(monkeypatch):
+    values = {'a': {1: 0.90, 2: 0.80, 3: 0.70}, 'b': {3: 0.60, 1: 0.80, 2: 0.70}, 'c': {}}
+    monkeypatch.setattr(tables, 'results', lambda study, run: [
+        {'seed': seed, 'budgets': {'4': {'complete': {'accuracy': v, 'interval': 0.03}}}}
+        for seed, v in values[run].items()])
+    study = runs.Study(Path(), Path(), {k: k for k in 'abc'}, {})
+    found = tables.difference(study, ['a', 4, 'b', 4], 'complete')
+    assert found.text() == '10.0 ± 0.0' and found.seeds == 3  # the seeds differ by far more
+    assert tables.difference(study, ['a', 4, 'c', 4], 'complete') is None
+
+
 def test_some_clouds_of_each_shape_and_kind_are_measured():
     single = np.array([False, False, False, True, True] * 3)
     rows = scores.some(single, np.repeat(np.arange(3), 5), 2)

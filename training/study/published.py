@@ -223,7 +223,7 @@ def commands(row: Dict[str, Any]) -> List[str]:
 def recipe(study: Study, name: str) -> List[str]:
     """Give the lines of a table at the paper's scale: its figures, and a command for each."""
     if name not in study.tables or 'published' not in study.tables[name]:
-        raise ConfigError(f'table {name!r} is none of the paper\'s, it has no recipe there')
+        raise ConfigError(f"table {name!r} is none of the paper's, it has no recipe there")
     about = study.tables[name]['published']
     lines = [study.tables[name]['title'], f'paper: {about["source"]}', '']
     for row in about['rows']:

@@ -128,9 +128,38 @@ def cost_cells(row: Optional[Dict[str, Any]]) -> List[str]:
             f'{row["parameters"]["total"] / 1e6:.2f}']
 
 
-NOTE = ('Accuracy in % and 95 % intervals: over seeds (Student\'s t) where there are three, else '
+def difference(study: Study, pairs, kind: str) -> Optional[Figure]:
+    """
+    Give by how much one accuracy exceeds another, seed by seed.
+
+    :param pairs: run, budget, run, budget. :param kind: ``complete`` or ``single_view``.
+    """
+    name, budget, other, less = pairs
+    rows = [{f['seed']: f['budgets'][str(b)][kind] for f in results(study, study.runs[n])
+             if str(b) in f['budgets']} for n, b in ((name, budget), (other, less))]
+    both = sorted(rows[0].keys() & rows[1].keys())
+    if not both:
+        return None
+    return figure([rows[0][s]['accuracy'] - rows[1][s]['accuracy'] for s in both],
+                  [np.hypot(rows[0][s]['interval'], rows[1][s]['interval']) for s in both])
+
+
+def differences(study: Study, name: str) -> List[List[str]]:
+    """Give the cells of the differences that a table asks for, a heading first; [] for none."""
+    asked = study.tables[name].get('differences', [])
+    made = [['first', 'second', 'first - second: complete', 'single view', 'seeds']]
+    for pairs in asked:
+        found = [difference(study, pairs, kind) for kind in ('complete', 'single_view')]
+        titles = [f'{study.runs[n].title}, {b}' for n, b in (pairs[:2], pairs[2:])]
+        made.append([*titles, *('not run' if f is None else f.text() for f in found),
+                     str(found[0].seeds if found[0] else 0)])
+    return made if asked else []
+
+
+NOTE = ("Accuracy in % and 95 % intervals: over seeds (Student's t) where there are three, else "
         'over shapes (*). Parts: complete clouds, category given. ms: an object in '
-        'onnxruntime on one thread, all rows side by side; costs are without heads but for ms.')
+        'onnxruntime on one thread, all rows side by side; costs are without heads but for ms. '
+        'Differences: seed by seed.')
 
 
 def aligned(rows: List[List[str]]) -> List[str]:
@@ -141,10 +170,15 @@ def aligned(rows: List[List[str]]) -> List[str]:
 
 def table(study: Study, name: str) -> List[str]:
     """Give the lines of a table for a terminal."""
-    return [study.tables[name]['title'], '', *aligned([HEAD, *body(study, name)]), '', NOTE]
+    told = differences(study, name)
+    return [study.tables[name]['title'], '', *aligned([HEAD, *body(study, name)]), '',
+            *(aligned(told) + [''] if told else []), NOTE]
 
 
 def markdown(study: Study, name: str) -> List[str]:
     """Give the lines of a table for a page."""
-    rows = [HEAD, ['---'] * len(HEAD), *body(study, name)]
-    return [*('| ' + ' | '.join(row) + ' |' for row in rows), '', NOTE]
+    told, made = differences(study, name), []
+    for head, *rows in [[HEAD, *body(study, name)]] + ([told] if told else []):
+        rows = [head, ['---'] * len(head), *rows]
+        made += [*('| ' + ' | '.join(row) + ' |' for row in rows), '']
+    return [*made, NOTE]

@@ -160,7 +160,7 @@ def distillation(config, tokens, budgets) -> Optional[Dict[Budget, float]]:
         return None
     teacher = Backbone(size_of(config['teacher'])).eval()
     teacher.load_state_dict(backbone_weights(config['pretrained']))
-    total = {b: 0.0 for b in budgets}
+    total = dict.fromkeys(budgets, 0.0)
     for _, groups, centers in batches(tokens, np.arange(len(tokens))):
         wanted = teacher(groups, centers)
         for b, rebuilt in look(student, groups, centers, budgets):
