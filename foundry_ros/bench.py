@@ -24,20 +24,18 @@ from itertools import islice
 import platform
 import sys
 import time
-from typing import Any, Dict, Iterable
+from typing import Any, Dict
 
-from foundry_ros import bench_network, bench_scenes, bench_threads, config, parameter_file
+from foundry_ros import (bench_frames, bench_growth, bench_network, bench_profile, bench_scenes,
+                         bench_threads, config, parameter_file)
 from foundry_ros.bench_names import format_table as names_table, NamesError, read_names
 from foundry_ros.bench_names import run as bench_names
 from foundry_ros.bench_objects import format_table, run as bench_objects
 from foundry_ros.bench_tracks import format_table as tracks_table, run as bench_tracks
 from foundry_ros.bundle import default_bundle, load_bundle
-from foundry_ros.cloud import Cloud
 from foundry_ros.options import positive
 from foundry_ros.output import readable_json, write_file
-from foundry_ros.pipeline import Pipeline
 from foundry_ros.student import Student
-from foundry_ros.summary import STAGES
 from foundry_ros.tokens import GROUPS, NEIGHBOURS
 import numpy as np
 import onnxruntime
@@ -76,6 +74,11 @@ def add_arguments(parser: argparse.ArgumentParser):
     parser.add_argument('--scenes', action='store_true', help='measure instead whole scenes of '
                         '2^12 to 2^20 points as one sequence of tokens, with --network beside '
                         'the teacher')
+    parser.add_argument('--growth', metavar='CLOUDS', type=positive, nargs='?', const=5,
+                        help='measure instead how the time of a frame grows with objects and '
+                        'points')
+    parser.add_argument('--profile', action='store_true', help='tell instead where the time of a '
+                        'frame and that of the model go')
     parser.add_argument('--output', metavar='FILE.json', help='write the JSON there')
 
 
@@ -100,6 +103,15 @@ def run(args: argparse.Namespace) -> int:
     names = read_names(args.names) if args.names else None
     student = Student(bundle, threads=args.threads)
     params = parameter_file.load(args.params) if args.params else config.Params()
+    if args.growth:
+        growth = bench_growth.run(student, params, args.growth)
+        _tell(bench_growth.format_table(growth))
+        return _write({'machine': machine(), 'model': bundle.name, 'growth': growth}, args.output)
+    if args.profile:
+        profile = bench_profile.run(list(islice(_clouds(args), args.clouds)), student, params)
+        _tell(bench_profile.format_table(profile))
+        return _write({'machine': machine(), 'model': bundle.name, 'profile': profile},
+                      args.output)
     result: Dict[str, Any] = {'machine': machine(), 'model': student.bundle.name}
     if args.frames:
         result['objects'] = bench_objects(args.frames, params=params.objects)
@@ -112,8 +124,9 @@ def run(args: argparse.Namespace) -> int:
         _tell('Things followed past a moving camera\n' + tracks_table(result['tracks']))
     result['student'] = student_speed(student, args.repeat)
     _tell(_student_table(result['student']))
-    result['frame'] = frame_speed(list(islice(_clouds(args), args.clouds)), student, params)
-    _tell(_frame_table(result['frame']))
+    clouds = list(islice(_clouds(args), args.clouds))
+    result['frame'] = bench_frames.run(clouds, student, params)
+    _tell(bench_frames.format_table(result['frame']))
     return _write(result, args.output)
 
 
@@ -178,36 +191,6 @@ def student_speed(student: Student, repeat: int) -> Dict[str, Any]:
             'budgets': {str(budget): row for budget, row in rows.items()}}
 
 
-def frame_speed(clouds: Iterable[Cloud], student: Student, params: config.Params
-                ) -> Dict[str, Any]:
-    """
-    Time whole frames at the smallest and at the largest budget, cloud by cloud.
-
-    Every object is looked at in each.
-
-    :return: ``clouds``, ``points`` and ``objects`` (medians a cloud) and ``latency_ms``: budget
-        -> stage -> median.
-    """
-    budgets = (student.bundle.token_budgets[0], student.bundle.token_budgets[-1])
-    pipelines = {b: Pipeline(config.update(params, {'token_budget': b, 'tracks.refresh_s': 0.0}),
-                             student) for b in budgets}
-    frames = {b: [] for b in budgets}
-    points = []
-    for number, cloud in enumerate(clouds):
-        points.append(len(cloud.xyz))
-        for budget, pipeline in pipelines.items():
-            if number == 0:
-                pipeline.process(cloud)  # the first time pays for memory that is then there
-            frames[budget].append(pipeline.process(cloud))
-    if not points:
-        return {'clouds': 0}
-    largest = frames[budgets[-1]]
-    return {'clouds': len(points), 'points': int(np.median(points)),
-            'objects': float(np.median([len(f.detections) for f in largest])),
-            'latency_ms': {str(b): {s: round(float(np.median([f.latency_ms[s] for f in fs])), 3)
-                                    for s in STAGES} for b, fs in frames.items()}}
-
-
 def _clouds(args):
     """Give the clouds to time: of a recording, or of a simulated table."""
     if args.recording:
@@ -226,15 +209,4 @@ def _student_table(result) -> str:
     for budget, row in result['budgets'].items():
         cells = (f'{row[f"batch_{b}"]:12.2f}{row[f"speedup_{b}"]:7.2f}x' for b in BATCHES)
         lines.append(f'{budget:>8}' + ''.join(cells))
-    return '\n'.join(lines)
-
-
-def _frame_table(result) -> str:
-    if not result['clouds']:
-        return 'Whole frames: the recording holds none'
-    lines = [f'Whole frames: median ms of {result["clouds"]} clouds of {result["points"]} points '
-             f'with {result["objects"]:.0f} objects',
-             f'{"tokens":>8}' + ''.join(f'{stage:>10}' for stage in STAGES)]
-    for budget, row in result['latency_ms'].items():
-        lines.append(f'{budget:>8}' + ''.join(f'{row[stage]:10.1f}' for stage in STAGES))
     return '\n'.join(lines)

@@ -111,7 +111,7 @@ def left_out(path) -> List[str]:
         turned = any(a.name == 'transB' and a.i for a in node.attribute)
         if node.op_type in PRODUCTS and (node.input[1] not in weights or weights[
                 node.input[1]][int(turned)] <= SHORT):
-            names.append(node.name)
+            names += [node.name, f'{node.name}_MatMul']  # as the quantiser renames a Gemm
     return names
 
 
