@@ -26,8 +26,8 @@ import sys
 import time
 from typing import Any, Dict
 
-from foundry_ros import (bench_frames, bench_growth, bench_network, bench_profile, bench_scenes,
-                         bench_threads, config, parameter_file)
+from foundry_ros import (bench_frames, bench_growth, bench_network, bench_page, bench_profile,
+                         bench_scenes, bench_threads, config, parameter_file)
 from foundry_ros.bench_names import format_table as names_table, NamesError, read_names
 from foundry_ros.bench_names import run as bench_names
 from foundry_ros.bench_objects import format_table, run as bench_objects
@@ -79,11 +79,16 @@ def add_arguments(parser: argparse.ArgumentParser):
                         'points')
     parser.add_argument('--profile', action='store_true', help='tell instead where the time of a '
                         'frame and that of the model go')
+    parser.add_argument('--page', metavar='DIR', help='lay out instead the results that --output '
+                        'wrote to DIR as network.json, growth.json and scenes.json')
     parser.add_argument('--output', metavar='FILE.json', help='write the JSON there')
 
 
 def run(args: argparse.Namespace) -> int:
     """Measure; return 0."""
+    if args.page:
+        print(bench_page.write(args.page))
+        return 0
     if args.names and not args.frames:
         raise NamesError('--names says what the objects of --frames are: give both')
     bundle = load_bundle(args.model or default_bundle())
@@ -99,7 +104,8 @@ def run(args: argparse.Namespace) -> int:
         bundles = [bundle, *map(load_bundle, args.beside)]
         networks = bench_network.run(args.network, bundles, args.repeat)
         _tell(bench_network.format_table(networks))
-        return _write({'machine': machine(), 'networks': networks}, args.output)
+        return _write({'machine': machine(), 'accuracy': bench_network.accuracy(bundles),
+                       'networks': networks}, args.output)
     names = read_names(args.names) if args.names else None
     student = Student(bundle, threads=args.threads)
     params = parameter_file.load(args.params) if args.params else config.Params()

@@ -104,8 +104,7 @@ def _other(file: Path, threads: int) -> Contestant:
 def _students(bundle: Bundle, threads: int) -> List[Contestant]:
     """Open a bundle: a contestant for each budget."""
     session = _open(bundle, threads)
-    kind = bundle.manifest.get('precision', 'float32')
-    label = f'{bundle.name} {kind}'
+    label = _label(bundle)
 
     def at(budget):
         value = np.array(budget, np.int64)
@@ -203,23 +202,45 @@ def format_table(result: Dict[str, Any]) -> str:
 def _verdict(rows):
     """Say where bundles stand to the goals: the least ratio of any batch."""
     lines = []
-    for label in dict.fromkeys(n.rpartition(' ')[0] for n in rows if ' ' in n):
+    for label in labels(rows):
+        mine = of_label(rows, label)
         for budget, goals in GOALS.items():
-            row = rows.get(f'{label} {budget}')
-            if row:
+            if budget in mine:
+                row = rows[mine[budget]]
                 least = [min(v.get(key, float('nan')) for v in row['batches'].values())
                          for key in ('ratio', 'with_tokens', 'fair')]
                 said = ', '.join(f'{name} {ratio:.1f} of {goal}' for name, ratio, goal in zip(
                     ('alone', 'with tokens', 'fair'), least, goals))
                 lines.append(f'  {label} at {budget}: at least {said}')
-        growth = growth_of(rows, label)
-        if growth:
-            lines.append(f'  {label}: the largest budget costs {min(growth):.1f} to '
-                         f'{max(growth):.1f} times the smallest')
+        growth = [rows[mine[max(mine)]]['batches'][batch]['ms'] / each['ms']
+                  for batch, each in rows[mine[min(mine)]]['batches'].items()]
+        lines.append(f'  {label}: the largest budget costs {min(growth):.1f} to '
+                     f'{max(growth):.1f} times the smallest')
     return lines
 
 
-def growth_of(rows, label: str) -> List[float]:
-    """Give by batch what the largest budget of a bundle costs in terms of the smallest."""
-    mine = [row['batches'] for name, row in rows.items() if name.rpartition(' ')[0] == label]
-    return [mine[-1][b]['ms'] / mine[0][b]['ms'] for b in mine[0]] if len(mine) > 1 else []
+def labels(rows: Dict[str, Any]) -> List[str]:
+    """List the bundles among the rows of a number of threads: name and precision."""
+    return list(dict.fromkeys(name.rpartition(' ')[0] for name in rows if ' ' in name))
+
+
+def of_label(rows: Dict[str, Any], label: str) -> Dict[int, str]:
+    """Give the rows of a bundle by budget."""
+    return {int(name.rpartition(' ')[2]): name for name in rows
+            if name.rpartition(' ')[0] == label}
+
+
+def accuracy(bundles: Sequence[Bundle]) -> Dict[str, Dict[str, Dict[str, float]]]:
+    """Give what manifests say of accuracy: bundle -> budget -> kind of cloud -> share."""
+    found: Dict[str, Dict[str, Dict[str, float]]] = {}
+    for bundle in bundles:
+        stated = bundle.manifest['accuracy']
+        found[_label(bundle)] = {
+            str(budget): {kind: row[kind]['accuracy'] for kind in ('complete', 'single_view')
+                          if isinstance(row.get(kind), dict) and 'accuracy' in row[kind]}
+            for budget, row in stated.items() if isinstance(row, dict)}
+    return found
+
+
+def _label(bundle):
+    return f'{bundle.name} {bundle.manifest.get("precision", "float32")}'
