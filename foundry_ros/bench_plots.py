@@ -29,7 +29,9 @@ KINDS = {'complete': 'whole shapes', 'single_view': 'single views'}
 def networks(content: Dict[str, Any], folder: Path) -> List[str]:
     """Draw accuracy against latency, and cost against the budget; give the files' names."""
     rows = content['networks'][next(iter(content['networks']))]
-    return [_accuracy(rows, content['accuracy'], folder), _cost(rows, folder)]
+    known = any(row for budgets in content['accuracy'].values() for row in budgets.values())
+    return [*([_accuracy(rows, content['accuracy'], folder)] if known else []),
+            _cost(rows, folder)]
 
 
 def _accuracy(rows, accuracy, folder):
