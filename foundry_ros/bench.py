@@ -21,6 +21,7 @@ and their ratios hold.
 
 import argparse
 from itertools import islice
+from pathlib import Path
 import platform
 import sys
 import time
@@ -89,6 +90,8 @@ def run(args: argparse.Namespace) -> int:
     if args.page:
         print(bench_page.write(args.page))
         return 0
+    if args.output:  # what cannot be written is better known before all the work
+        Path(args.output).parent.mkdir(parents=True, exist_ok=True)
     if args.names and not args.frames:
         raise NamesError('--names says what the objects of --frames are: give both')
     bundle = load_bundle(args.model or default_bundle())

@@ -90,7 +90,7 @@ def test_command(folder, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(bench_network, 'BATCHES', (1,))
     monkeypatch.setattr(bench_network, 'THREADS', (1,))
     bundle = make_bundle(tmp_path / 'bundle')
-    written = tmp_path / 'found.json'
+    written = tmp_path / 'speed' / 'found.json'
     assert main(['bench', '--network', str(folder), '--model', str(bundle), '--repeat', '3',
                  '--output', str(written)]) == 0
     assert 'mock float32, 1 tokens' in capsys.readouterr().err
