@@ -25,7 +25,7 @@ from pathlib import Path
 import platform
 import sys
 import time
-from typing import Any, Dict
+from typing import Any, Dict, Optional, Tuple
 
 from foundry_ros import (bench_frames, bench_growth, bench_network, bench_page, bench_profile,
                          bench_scenes, bench_threads, config, parameter_file)
@@ -95,32 +95,14 @@ def run(args: argparse.Namespace) -> int:
     if args.names and not args.frames:
         raise NamesError('--names says what the objects of --frames are: give both')
     bundle = load_bundle(args.model or default_bundle())
-    if args.thread_study:
-        study = bench_threads.run(bundle, args.thread_study)
-        _tell(bench_threads.format_table(study))
-        return _write({'machine': machine(), 'model': bundle.name, 'threads': study}, args.output)
-    if args.scenes:
-        scenes = bench_scenes.run(bundle, args.network)
-        _tell(bench_scenes.format_table(scenes))
-        return _write({'machine': machine(), 'model': bundle.name, 'scenes': scenes}, args.output)
-    if args.network:
-        bundles = [bundle, *map(load_bundle, args.beside)]
-        networks = bench_network.run(args.network, bundles, args.repeat)
-        _tell(bench_network.format_table(networks))
-        return _write({'machine': machine(), 'accuracy': bench_network.accuracy(bundles),
-                       'networks': networks}, args.output)
+    instead = _instead(args, bundle)
+    if instead:
+        results, table = instead
+        _tell(table)
+        return _write({'machine': machine(), 'model': bundle.name, **results}, args.output)
     names = read_names(args.names) if args.names else None
     student = Student(bundle, threads=args.threads)
-    params = parameter_file.load(args.params) if args.params else config.Params()
-    if args.growth:
-        growth = bench_growth.run(student, params, args.growth)
-        _tell(bench_growth.format_table(growth))
-        return _write({'machine': machine(), 'model': bundle.name, 'growth': growth}, args.output)
-    if args.profile:
-        profile = bench_profile.run(list(islice(_clouds(args), args.clouds)), student, params)
-        _tell(bench_profile.format_table(profile))
-        return _write({'machine': machine(), 'model': bundle.name, 'profile': profile},
-                      args.output)
+    params = _params(args)
     result: Dict[str, Any] = {'machine': machine(), 'model': student.bundle.name}
     if args.frames:
         result['objects'] = bench_objects(args.frames, params=params.objects)
@@ -137,6 +119,35 @@ def run(args: argparse.Namespace) -> int:
     result['frame'] = bench_frames.run(clouds, student, params)
     _tell(bench_frames.format_table(result['frame']))
     return _write(result, args.output)
+
+
+def _instead(args, bundle) -> Optional[Tuple[Dict[str, Any], str]]:
+    """Measure what is asked for instead of the usual; give results and a table, or None."""
+    if args.thread_study:
+        threads = bench_threads.run(bundle, args.thread_study)
+        return {'threads': threads}, bench_threads.format_table(threads)
+    if args.scenes:
+        scenes = bench_scenes.run(bundle, args.network)
+        return {'scenes': scenes}, bench_scenes.format_table(scenes)
+    if args.network:
+        bundles = [bundle, *map(load_bundle, args.beside)]
+        networks = bench_network.run(args.network, bundles, args.repeat)
+        return {'accuracy': bench_network.accuracy(bundles),
+                'networks': networks}, bench_network.format_table(networks)
+    if args.growth:
+        growth = bench_growth.run(Student(bundle, threads=args.threads), _params(args),
+                                  args.growth)
+        return {'growth': growth}, bench_growth.format_table(growth)
+    if args.profile:
+        profile = bench_profile.run(list(islice(_clouds(args), args.clouds)),
+                                    Student(bundle, threads=1), _params(args))
+        return {'profile': profile}, bench_profile.format_table(profile)
+    return None
+
+
+def _params(args) -> config.Params:
+    """Read the parameters, or take the defaults."""
+    return parameter_file.load(args.params) if args.params else config.Params()
 
 
 def _write(result, path) -> int:

@@ -94,4 +94,4 @@ def test_command(folder, tmp_path, monkeypatch, capsys):
     assert main(['bench', '--network', str(folder), '--model', str(bundle), '--repeat', '3',
                  '--output', str(written)]) == 0
     assert 'mock float32, 1 tokens' in capsys.readouterr().err
-    assert set(json.loads(written.read_text())) == {'machine', 'accuracy', 'networks'}
+    assert set(json.loads(written.read_text())) == {'machine', 'model', 'accuracy', 'networks'}

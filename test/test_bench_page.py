@@ -28,7 +28,7 @@ pytest.importorskip('matplotlib', reason='the pictures need matplotlib')
 MACHINE = {'processor': 'a processor', 'onnxruntime': '1.0'}
 ACCURACY = {budget: {'complete': {'accuracy': 0.8}, 'single_view': {'accuracy': 0.7}}
             for budget in (1, 64)}
-STAGES = {stage: 1.0 for stage in (*bench_frames.STAGES, 'p95')}
+STAGES = dict.fromkeys((*bench_frames.STAGES, 'p95'), 1.0)
 
 
 def network(folder, bundle):

@@ -66,7 +66,7 @@ def student(bundle, monkeypatch):
 
 
 def test_the_order_is_kept_and_each_has_its_options(student):
-    """TensorRT first, then CUDA in full precision, then the processor without options."""
+    """First TensorRT, then CUDA in full precision, then the processor without options."""
     (first, tensorrt), (second, cuda), third = student._session.asked
     assert (first, second, third) == tuple(GPU) == student.providers
     assert cuda['use_tf32'] == '0'

@@ -20,7 +20,7 @@ import pytest
 
 torch = pytest.importorskip('torch', reason='the training side needs torch')
 
-from foundry_ros import bench_network  # noqa: E402
+from foundry_ros import bench_network  # noqa: E402, I100
 from foundry_ros.bundle import load_bundle  # noqa: E402
 from mock_bundle import make_bundle  # noqa: E402
 from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
