@@ -14,7 +14,7 @@
 
 """A student whose tokens are regions of the object: one at budget 1, each group its own at 64."""
 
-from typing import Tuple
+from typing import List, Tuple
 
 import torch
 from torch import nn
@@ -85,13 +85,16 @@ class RegionStudent(nn.Module):
     :param size: of its backbone. :param teacher_width: of the tokens that it rebuilds, the same.
     :param pooled: width in which the student's own tokens are summarised, a second opinion of the
         class that no budget changes; 0: none, heads read the encoder's tokens alone.
-    :param encode: false for the control without an encoder, rebuilt = MLP(T).
+    :param encode: false for the control without an encoder, rebuilt = MLP(T), the summary that of
+        the student's own tokens.
     :param residual: false for the control whose rebuilt tokens know of their region alone.
     """
 
     def __init__(self, size: Size, teacher_width: int, pooled: int = 256, encode: bool = True,
                  residual: bool = True):
         super().__init__()
+        if not (encode or pooled):
+            raise ValueError('a student without an encoder needs pooled')
         if size.width != teacher_width:
             raise ValueError(f'a student of regions is as wide as its teacher, {teacher_width}, '
                              f'not {size.width}')
@@ -103,10 +106,16 @@ class RegionStudent(nn.Module):
         self.upsample, self.overall = Upsample(width, width), Upsample(2 * width, 2 * width)
         self.summary_widths = (2 * width,)
         self.own = None
-        if pooled and encode:
+        if pooled:
             self.own = nn.Sequential(nn.GELU(), nn.Linear(width, pooled))
             self.own_overall = Upsample(2 * pooled, 2 * width)
-            self.summary_widths = (2 * width, 2 * width, 1)
+            if encode:
+                self.summary_widths = (2 * width, 2 * width, 1)
+
+    def untouched(self) -> List[nn.Module]:
+        """Give the parts that no budget touches; the encoder is not among them."""
+        own = [self.own, self.own_overall] if self.own is not None else []
+        return [self.backbone.tokenizer, self.backbone.position, self.mix, *own]
 
     def forward(self, groups: torch.Tensor, centers: torch.Tensor, budget: int) -> Rebuilt:
         """Rebuild the teacher's tokens of groups (B, c, k, 3), centers (B, c, 3)."""
@@ -125,18 +134,19 @@ class RegionStudent(nn.Module):
                 budget: int) -> Rebuilt:
         """Rebuild the teacher's tokens from embedded ones at a budget."""
         if not self.encode:
-            rebuilt = self.upsample(seen)
-            return Rebuilt(rebuilt, None, None, pool(rebuilt))
+            return Rebuilt(self.upsample(seen), None, None, self._own_summary(seen))
         own = regions(centers, budget)
         x, rebuilt = self._encode(tokens, seen, centers, own)
         summary = pool(x)
         share = torch.as_tensor(budget, dtype=torch.float32).log() / log_count(tokens)
         summary = summary + (1 - share) * self.overall(summary)
         if self.own is not None:
-            own_summary = self.own_overall(pool(self.own(seen)))
             column = torch.zeros_like(summary[:, :1]) + share
-            summary = torch.cat([summary, own_summary, column], dim=-1)
+            summary = torch.cat([summary, self._own_summary(seen), column], dim=-1)
         return Rebuilt(rebuilt, None, own, summary)
+
+    def _own_summary(self, seen):
+        return self.own_overall(pool(self.own(seen)))
 
     def _encode(self, tokens, seen, centers, own):
         """Give what the encoder makes of regions ``own`` (B, c, b), and all tokens from it."""

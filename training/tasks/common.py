@@ -159,3 +159,8 @@ def backbone_weights(path) -> Dict[str, torch.Tensor]:
         if state:
             return state
     raise RunError(f'{path} holds no backbone: name a checkpoint of pretrain or of a teacher')
+
+
+def class_head_weights(path) -> Dict[str, torch.Tensor]:
+    """Read the class head for encoded tokens of a fine-tuned teacher, which may have another."""
+    return weights(path, 'model.class_head.encoded.') or weights(path, 'model.class_head.')

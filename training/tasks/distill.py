@@ -15,9 +15,10 @@
 """Distillation: the student rebuilds the frozen teacher's tokens, at every budget."""
 
 import random
-from typing import Union
+from typing import List, Union
 
 import torch
+from torch import nn
 import torch.nn.functional as F
 
 from training.config import ConfigError
@@ -28,7 +29,7 @@ from training.models.foundry import Foundry
 from training.models.reduced import make as make_reduced, Reduced
 from training.models.regions import RegionStudent
 from training.models.student import Student
-from training.tasks.common import backbone_weights, compile_backbone, fit, size_of, Task
+from training.tasks.common import backbone_weights, compile_backbone, fit, size_of, Task, weights
 
 
 def make_student(config) -> Union[Student, RegionStudent, Reduced]:
@@ -68,8 +69,10 @@ class Distill(Task):
         self.student = make_student(config)
         self.teacher = Backbone(size_of(config['teacher'])).eval().requires_grad_(False)
         self.teacher.load_state_dict(backbone_weights(config['pretrained']))
+        self.kept = []
         if config['student']['from_teacher']:
-            start_from(self.student.backbone, self.teacher, config['student']['from_teacher'])
+            self.kept = start_from(self.student, config['pretrained'],
+                                   config['student']['from_teacher'])
         if config['trainer']['compile']:
             compile_backbone(self.student.backbone)
             compile_backbone(self.teacher)
@@ -81,7 +84,8 @@ class Distill(Task):
 
     def training_step(self, batch, index):
         groups, centers = batch['groups'], batch['centers']
-        self.teacher.eval()
+        for module in (self.teacher, *self.kept):
+            module.eval()
         with torch.no_grad():
             wanted = self.teacher(groups, centers).float()
         drawn = random.Random(f'{self.config["seed"]} {self.global_step}').choice(
@@ -99,24 +103,36 @@ class Distill(Task):
         error = F.smooth_l1_loss(rebuilt.tokens.float(), wanted, reduction='none').mean(-1)
         loss, overall = error.mean(), pool(wanted)
         self.log(f'loss_{budget}', loss)
-        # What class heads read is rebuilt too, once by each of the student's ways to it.
-        ways = rebuilt.summary.shape[1] // overall.shape[1]
-        for summary in rebuilt.summary.float().split(overall.shape[1], dim=1)[:ways]:
-            loss = loss + F.smooth_l1_loss(summary, overall)
+        # What class heads read of the encoder is rebuilt too; the student's own opinion, if it has
+        # one, is the teacher's already.
+        summary = rebuilt.summary[:, :overall.shape[1]].float()
+        loss = loss + F.smooth_l1_loss(summary, overall)
         if isinstance(self.student, Student) and budget <= self.student.supertokens.count:
             loss = loss + gate_loss(rebuilt.fusable, error)
         return loss
 
 
-def start_from(backbone: Backbone, teacher: Backbone, what) -> None:
+def start_from(student: nn.Module, checkpoint, what) -> List[nn.Module]:
     """
     Begin with the teacher's weights.
 
+    Where student and teacher are both of regions, what no budget touches is the teacher's and
+    stays so while distilling: it is as good as it was, and costs less.
+
+    :param checkpoint: of the teacher.
     :param what: ``encoder`` where tokenizers differ, ``shared`` where a student has more blocks.
+    :return: the parts that do not learn.
     """
-    state = {k: v for k, v in teacher.state_dict().items()
+    whole = weights(checkpoint, 'model.student.')
+    if isinstance(student, RegionStudent) and 'mix.1.weight' in whole:
+        student.load_state_dict(whole, strict=False)  # a control lacks some of it
+        for part in student.untouched():
+            part.requires_grad_(False)
+        return student.untouched()
+    state = {k: v for k, v in backbone_weights(checkpoint).items()
              if what != 'encoder' or not k.startswith('tokenizer.')}
-    backbone.load_state_dict(state, strict=what not in ('encoder', 'shared'))
+    student.backbone.load_state_dict(state, strict=what not in ('encoder', 'shared'))
+    return []
 
 
 def gate_loss(fusable: torch.Tensor, error: torch.Tensor) -> torch.Tensor:

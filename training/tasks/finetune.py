@@ -24,9 +24,10 @@ import torch.nn.functional as F
 from training.data import sets, vocabulary
 from training.data.mixture import Source, loader
 from training.models.heads import make_class_head, PartHead, TwoClassHeads
+from training.models.regions import RegionStudent
 from training.models.student import Student
-from training.tasks.common import (backbone_weights, compile_backbone, fit, mean_over_all, Task,
-                                   weights)
+from training.tasks.common import (backbone_weights, class_head_weights, compile_backbone, fit,
+                                   mean_over_all, Task, weights)
 from training.tasks.distill import make_student
 
 
@@ -178,10 +179,14 @@ def begin(student: nn.Module, checkpoint) -> None:
 
 
 def begin_heads(model: Recogniser, checkpoint) -> None:
-    """Begin with the heads of a fine-tuned teacher."""
-    head = model.class_head
-    for each in (head.encoded, head.own) if isinstance(head, TwoClassHeads) else (head,):
-        each.load_state_dict(weights(checkpoint, 'model.class_head.'))
+    """Begin with the heads of a fine-tuned teacher: both class heads, or the one that is had."""
+    if isinstance(model.class_head, TwoClassHeads):
+        state = weights(checkpoint, 'model.class_head.')
+    elif isinstance(model.student, RegionStudent) and not model.student.encode:
+        state = weights(checkpoint, 'model.class_head.own.')
+    else:
+        state = class_head_weights(checkpoint)
+    model.class_head.load_state_dict(state)
     model.part_head.load_state_dict(weights(checkpoint, 'model.part_head.'))
 
 

@@ -29,17 +29,18 @@ from training.config import ConfigError
 from training.models.backbone import pool
 from training.models.heads import ClassHead, PartHead
 from training.tasks import distill
-from training.tasks.common import fit, weights
+from training.tasks.common import class_head_weights, fit, weights
 
-HEADS = {'classes': (ClassHead, 'model.class_head.'), 'parts': (PartHead, 'model.part_head.')}
+HEADS = {'classes': (ClassHead, class_head_weights),
+         'parts': (PartHead, lambda path: weights(path, 'model.part_head.'))}
 
 
 def head_of(checkpoint, kind: str, width: int) -> nn.Module:
     """Make the head of a fine-tuned teacher for ``classes`` or ``parts``, with its weights."""
     if kind not in HEADS:
         raise ConfigError(f'specialist is {" or ".join(HEADS)}, not {kind!r}')
-    make, prefix = HEADS[kind]
-    state = weights(checkpoint, prefix)
+    make, read = HEADS[kind]
+    state = read(checkpoint)
     head = make(width, len(list(state.values())[-1]))
     head.load_state_dict(state)
     return head
