@@ -21,6 +21,7 @@ import torch
 from torch import nn
 import torch.nn.functional as F
 
+from training.config import ConfigError
 from training.data import sets, vocabulary
 from training.data.mixture import Source, loader
 from training.models.heads import make_class_head, PartHead, TwoClassHeads
@@ -170,8 +171,11 @@ class Finetune(Task):
 
 
 def begin(student: nn.Module, checkpoint) -> None:
-    """Begin with a distilled student, or with a pretrained backbone where there is none."""
+    """Begin with a distilled student, a teacher of its kind, or a backbone where that is all."""
     state = weights(checkpoint, 'student.')
+    if isinstance(student, RegionStudent) and not state:
+        whole = weights(checkpoint, 'model.student.')
+        state = whole if 'mix.1.weight' in whole else state
     if state:
         student.load_state_dict(state)
     else:
@@ -182,6 +186,9 @@ def begin_heads(model: Recogniser, checkpoint) -> None:
     """Begin with the heads of a fine-tuned teacher: both class heads, or the one that is had."""
     if isinstance(model.class_head, TwoClassHeads):
         state = weights(checkpoint, 'model.class_head.')
+        if 'trust.weight' not in state:
+            raise ConfigError(f'{checkpoint} has one class head, the student two: heads.begin '
+                              "names a teacher of regions, or is ''")
     elif isinstance(model.student, RegionStudent) and not model.student.encode:
         state = weights(checkpoint, 'model.class_head.own.')
     else:
