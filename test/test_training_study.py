@@ -55,7 +55,7 @@ def study(teacher, tmp_path, tmp_path_factory, root, monkeypatch):  # noqa: F811
         log.write_text('a log\n') and main(arguments)))
     tiny = [*overrides(tmp_path_factory.getbasetemp(), 'teacher'), f'pretrained={teacher}',
             'student.budgets=[1, 8]']
-    mix = ['data.mix.whole=6', 'data.mix.single_view=6', 'data.mix.simulated=2',
+    mix = ["heads.begin=''", 'data.mix.whole=6', 'data.mix.single_view=6', 'data.mix.simulated=2',
            'data.mix.outliers=2', 'data.mix.parts=3', 'measure.clouds=1', 'budgets={1: 1, 8: 1}']
     text = {'output': str(tmp_path / 'out'), 'results': str(tmp_path / 'results'),
             'all': {'seeds': 2, 'budgets': [1, 64], 'finetune': [*tiny, *mix], 'distill': [
