@@ -227,7 +227,7 @@ def test_the_students_at_small_size_build_at_all_their_budgets(path):
 def test_at_all_tokens_tome_costs_what_its_teacher_does():
     costs = [describe({k: v for k, v in configuration.load(paths).items() if k != 'heads'})['macs']
              for paths in ([CONFIGS / 'small/finetune.yaml', CONFIGS / 'small/reduce/_tome.yaml'],
-                           [CONFIGS / 'small/teacher.yaml', CONFIGS / 'small/_plain_teacher.yaml'])]
+                           [CONFIGS / f'small/{n}.yaml' for n in ('teacher', '_plain_teacher')])]
     assert costs[0]['64'] == costs[1]['64']
 
 
