@@ -159,7 +159,8 @@ def load_model(config) -> Recogniser:
     root = config['data']['root']
     modelnet, parts = sets.read('modelnet40_train', root), sets.read('parts_train', root)
     model = Recogniser(make_student(config), config['teacher']['width'],
-                       len(vocabulary.classes(modelnet, parts)), len(parts.part_names))
+                       len(vocabulary.classes(modelnet, parts)), len(parts.part_names),
+                       part_hidden=config['heads']['part_hidden'])
     model.load_state_dict(weights(Path(config['output']) / 'last.ckpt', 'model.'))
     return model.eval()
 

@@ -46,7 +46,8 @@ OBJECTS, CLASSES, PARTS = 16, 59, 57  # a batch; classes and parts of a bundle, 
 def recogniser(config) -> Recogniser:
     """Make a run's network with heads, of random weights."""
     torch.manual_seed(0)
-    return Recogniser(make_student(config), config['teacher']['width'], CLASSES, PARTS).eval()
+    return Recogniser(make_student(config), config['teacher']['width'], CLASSES, PARTS,
+                      part_hidden=config['heads']['part_hidden']).eval()
 
 
 def session(model: Recogniser, budget: int) -> onnxruntime.InferenceSession:

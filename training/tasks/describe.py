@@ -74,7 +74,7 @@ def heads_of(config) -> Dict[str, nn.Module]:
             root = config['data']['root']
             modelnet, parts = sets.read('modelnet40_train', root), sets.read('parts_train', root)
             made = {'classes': ClassHead(width, len(vocabulary.classes(modelnet, parts))),
-                    'parts': PartHead(width, len(parts.part_names))}
+                    'parts': PartHead(width, len(parts.part_names), heads['part_hidden'])}
     return {name: head.eval().requires_grad_(False) for name, head in made.items()}
 
 

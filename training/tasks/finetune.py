@@ -36,11 +36,11 @@ class Recogniser(nn.Module):
     """A student with its heads: what is exported."""
 
     def __init__(self, student: Student, width: int, classes: int, parts: int,
-                 dropout: float = 0.0):
+                 dropout: float = 0.0, part_hidden: int = 256):
         super().__init__()
         self.student = student
         self.class_head = make_class_head(student.summary_widths, classes, dropout)
-        self.part_head = PartHead(width, parts)
+        self.part_head = PartHead(width, parts, part_hidden)
 
 
 class Finetune(Task):
@@ -61,7 +61,8 @@ class Finetune(Task):
         if hasattr(student, 'gate'):
             student.gate.requires_grad_(False)  # it learns from distillation alone
         self.model = Recogniser(student, config['teacher']['width'], len(names),
-                                len(parts.part_names), config['heads']['dropout'])
+                                len(parts.part_names), config['heads']['dropout'],
+                                config['heads']['part_hidden'])
         if config['heads']['begin']:
             begin_heads(self.model, config['heads']['begin'])
         self.vocabulary = {'names': names, 'modelnet40': vocabulary.labels(modelnet, names),
