@@ -118,7 +118,7 @@ class Finetune(Task):
         said = said.chunk(len(menu))
         largest = said[0].detach().log_softmax(1)
         losses = [self._class_loss(o, batch['labels'])
-                  + self._told(o[0], largest) * (b != menu[0]) for o, b in zip(opinions, menu)]
+                  + self._told(o[:2], largest) * (b != menu[0]) for o, b in zip(opinions, menu)]
         if 'part' in batch:
             parts = [self._part_loss(r.tokens[-len(batch['part']):], batch) for r in rebuilt]
             losses = [a + self.config['loss']['parts'] * b for a, b in zip(losses, parts)]
@@ -142,8 +142,9 @@ class Finetune(Task):
             - w['outliers'] * mean_over_all(logits[outlier].log_softmax(1)) for logits in opinions)
 
     def _told(self, smaller, largest):
-        """Say how far the encoder's logits at a smaller budget are from all at the largest."""
-        said = F.kl_div(smaller.log_softmax(1), largest, reduction='batchmean', log_target=True)
+        """Say how far the opinions at a smaller budget are from what the largest comes to."""
+        said = sum(F.kl_div(logits.log_softmax(1), largest, reduction='batchmean',
+                            log_target=True) for logits in smaller)
         return self.config['loss']['self_distillation'] * said
 
     def _opinions(self, summary):
