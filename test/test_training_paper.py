@@ -36,8 +36,8 @@ from training.tasks.foundry import Distill, start_from  # noqa: E402
 from training.tasks.recipe import rate  # noqa: E402
 
 PAPER = Path('training/configs/paper')
-STAGES = ['pretrain', 'distill', 'distill_tiny', 'distill_gate']
-OVERLAYS = [None, '_foundry', '_foundry_tiny', '_foundry_gate']
+STAGES = ['pretrain', 'distill', 'distill_tiny', 'distill_gate', 'distill_any']
+OVERLAYS = [None, '_foundry', '_foundry_tiny', '_foundry_gate', '_any']
 FINETUNED = sorted(p.stem for p in PAPER.glob('[a-z]*.yaml')
                    if p.stem not in (*STAGES, 'base', 'baselines'))
 TINY = ['data.batch=6', 'data.points=64', 'data.groups=20', 'data.neighbours=8',
@@ -66,7 +66,8 @@ def test_a_fine_tuning_builds_for_every_network(name, overlay):
     found = describe(load(name, overlay))
     assert found['parameters']['heads'] > 0
     assert all(row['heads'] > 0 for row in found['macs'].values())
-    millions = {None: 21.84, '_foundry': 22.73, '_foundry_tiny': 6.33, '_foundry_gate': 22.78}
+    millions = {None: 21.84, '_foundry': 22.73, '_foundry_tiny': 6.33, '_foundry_gate': 22.78,
+                '_any': 25.83}
     assert round(found['parameters']['total'] / 1e6, 2) == millions[overlay]
 
 
@@ -207,6 +208,44 @@ def test_a_smaller_student_takes_tokenizer_and_positions_of_the_teacher(trained)
         assert torch.equal(own.state_dict()[key], teacher[key])
     with pytest.raises(configuration.ConfigError, match="student's tokenizer is not as large"):
         distilling(trained, 'distill_tiny', 'model.tokens=16', 'model.first=[4, 8]')
+
+
+ANY = ['student.pooled=8', 'budgets={4: 1, 8: 1}']  # one student, every budget
+
+
+@pytest.fixture(scope='module')
+def any_budget(trained):
+    """Distill a student of every budget from the tiny teacher."""
+    assert go('distill', trained, 'distill_any', sizes=['model', 'teacher'], more=[
+        *ANY, f'pretrained={trained}/teacher/last.ckpt', f'output={trained}/any',
+        'trainer.epochs=2']) == 0
+    return trained / 'any/last.ckpt'
+
+
+def test_a_student_of_every_budget_learns_what_its_class_head_reads(trained, any_budget):
+    distilled, teacher = weights(any_budget, 'student.'), weights(
+        trained / 'teacher/last.ckpt', 'model.backbone.')
+    for key in ('upsample.0.weight', 'overall.0.weight', 'backbone.encoder.blocks.0.qkv.weight'):
+        assert key in distilled
+    assert not torch.equal(distilled['backbone.encoder.blocks.0.qkv.weight'],
+                           teacher['encoder.blocks.0.qkv.weight'])
+    torch.manual_seed(1)
+    fresh = Distill(configuration.load(PAPER / 'distill_any.yaml', [
+        *TINY, *ANY, f'pretrained={trained}/teacher/last.ckpt', 'seed=1',
+        *(f'{s}.{k}={v}' for s in ('model', 'teacher') for k, v in SIZE.items())])).student
+    assert not torch.equal(distilled['overall.0.weight'], fresh.overall[0].weight)
+
+
+def test_a_student_of_every_budget_is_tuned_and_measured_at_each(any_budget, tmp_path):
+    assert go('finetune', tmp_path, 'modelnet40', '_any', sizes=['model', 'teacher'], more=[
+        *ANY, 'beside=[20, 1]', f'output={tmp_path}', f'distilled={any_budget}', 'reduce.runs=1',
+        'trainer.epochs=2', 'heads.classes=2', 'reduce.budget=[1, 8, 20]']) == 0
+    rows = json.loads((tmp_path / 'accuracy.json').read_text())['accuracy']
+    assert list(rows) == ['as trained', 'budget 1', 'budget 8', 'budget 20']
+    assert rows['as trained'] == rows['budget 20']  # all tokens
+    tuned = weights(tmp_path / 'last.ckpt', 'model.class_head.')
+    assert {'encoded.0.weight', 'own.0.weight', 'trust.weight'} <= set(tuned)
+    assert not torch.equal(tuned['trust.weight'], torch.ones(1, 1))
 
 
 @pytest.mark.parametrize('config, network', [

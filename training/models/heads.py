@@ -14,7 +14,7 @@
 
 """Heads that read the rebuilt tokens: the class of the object, the part of each group."""
 
-from typing import Tuple
+from typing import List, Tuple
 
 import torch
 from torch import nn
@@ -31,6 +31,10 @@ class ClassHead(nn.Sequential):
             nn.Dropout(dropout),
             nn.Linear(hidden, hidden, bias=False), nn.BatchNorm1d(hidden), nn.ReLU(),
             nn.Dropout(dropout), nn.Linear(hidden, classes))
+
+    def learning(self, summary: torch.Tensor) -> List[torch.Tensor]:
+        """Give the class logits (B, classes) that learn; the last are what is said."""
+        return [self(summary)]
 
 
 class TwoClassHeads(nn.Module):
@@ -63,6 +67,15 @@ class TwoClassHeads(nn.Module):
         """Give the class logits (B, classes) that both opinions come to."""
         encoded, own = opinions
         return own + self.trust(summary[:, -1:]).sigmoid() * (encoded - own)
+
+    def learning(self, summary: torch.Tensor) -> List[torch.Tensor]:
+        """
+        Give the class logits (B, classes) that learn, the encoder's first, what is said last.
+
+        How they are weighed is learned on its own and changes neither.
+        """
+        opinions = [logits.float() for logits in self.opinions(summary)]
+        return [*opinions, self.weigh(summary, [logits.detach() for logits in opinions])]
 
     def forward(self, summary: torch.Tensor) -> torch.Tensor:
         """Map a summary (B, 2 width + 1) to class logits (B, classes)."""

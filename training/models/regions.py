@@ -14,7 +14,7 @@
 
 """A student whose tokens are regions of the object: one at budget 1, each group its own at 64."""
 
-from typing import List, Tuple
+from typing import List, Optional, Tuple
 
 import torch
 from torch import nn
@@ -90,6 +90,8 @@ class RegionStudent(nn.Module):
     :param residual: false for the control whose rebuilt tokens know of their region alone.
     """
 
+    gated = False
+
     def __init__(self, size: Size, teacher_width: int, pooled: int = 256, encode: bool = True,
                  residual: bool = True):
         super().__init__()
@@ -117,8 +119,14 @@ class RegionStudent(nn.Module):
         own = [self.own, self.own_overall] if self.own is not None else []
         return [self.backbone.tokenizer, self.backbone.position, self.mix, *own]
 
-    def forward(self, groups: torch.Tensor, centers: torch.Tensor, budget: int) -> Rebuilt:
-        """Rebuild the teacher's tokens of groups (B, c, k, 3), centers (B, c, 3)."""
+    def forward(self, groups: torch.Tensor, centers: torch.Tensor, budget: Optional[int]
+                ) -> Rebuilt:
+        """
+        Rebuild the teacher's tokens of groups (B, c, k, 3), centers (B, c, 3).
+
+        :param budget: None: all tokens.
+        """
+        budget = centers.shape[1] if budget is None else budget
         return self.rebuild(*self.embed(groups, centers), budget)
 
     def embed(self, groups: torch.Tensor, centers: torch.Tensor) -> Tuple[torch.Tensor, ...]:

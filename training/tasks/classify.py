@@ -22,11 +22,10 @@ from torch import nn
 import torch.nn.functional as F
 
 from training.config import ConfigError
-from training.models.backbone import pool
-from training.models.heads import ClassHead
-from training.tasks import reduction
+from training.models.heads import make_class_head
+from training.tasks import budgets, reduction
 from training.tasks.common import fit, weights
-from training.tasks.initial import encode, head_width, network
+from training.tasks.initial import head_width, network, summarise
 from training.tasks.recipe import Recipe
 
 
@@ -37,17 +36,24 @@ class Classifier(nn.Module):
         super().__init__()
         heads = config['heads']
         self.network = network(config)
-        self.class_head = ClassHead(head_width(config), heads['classes'],
-                                    dropout=heads['dropout'])
+        widths = getattr(self.network, 'summary_widths', (2 * head_width(config),))
+        self.class_head = make_class_head(widths, heads['classes'], heads['dropout'])
 
     def forward(self, batch, budget) -> torch.Tensor:
         """Give class logits (B, classes) of a grouped batch; budget as for :func:`encode`."""
-        tokens = encode(self.network, batch['groups'], batch['centers'], budget)
-        return self.class_head(pool(tokens))
+        return self.class_head(self.summarise(batch, budget))
+
+    def summarise(self, batch, budget) -> torch.Tensor:
+        """Give what the head reads."""
+        return summarise(self.network, batch['groups'], batch['centers'], budget)
 
 
 class Classify(Recipe):
-    """Cross-entropy with label smoothing; the encoder learns from epoch ``unfreeze`` on."""
+    """
+    Cross-entropy with label smoothing; the encoder learns from epoch ``unfreeze`` on.
+
+    A student of several budgets learns at some of them in each step.
+    """
 
     def __init__(self, config):
         super().__init__(config)
@@ -55,9 +61,12 @@ class Classify(Recipe):
         self.freeze_first(getattr(self.model.network, 'backbone', self.model.network).encoder)
 
     def training_step(self, batch, _):
-        logits = self.model(batch, None)
-        loss = F.cross_entropy(logits, batch['labels'],
-                               label_smoothing=self.config['heads']['smoothing'])
+        losses = [sum(F.cross_entropy(logits, batch['labels'],
+                                      label_smoothing=self.config['heads']['smoothing'])
+                      for logits in self.model.class_head.learning(
+                          self.model.summarise(batch, budget)))
+                  for budget in budgets.of_step(self.config, self.global_step)]
+        loss = budgets.weigh(losses, self.config.get('smaller'))
         self.log('loss', loss, prog_bar=True)
         return loss
 

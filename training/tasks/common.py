@@ -152,6 +152,12 @@ def weights(path, prefix: str) -> Dict[str, torch.Tensor]:
     return {k[len(prefix):]: v for k, v in state.items() if k.startswith(prefix)}
 
 
+def region_weights(path) -> Dict[str, torch.Tensor]:
+    """Read the student of regions that a fine-tuned teacher is; {} of a checkpoint of another."""
+    state = weights(path, 'model.student.')
+    return state if 'mix.1.weight' in state else {}
+
+
 def backbone_weights(path) -> Dict[str, torch.Tensor]:
     """Read the backbone of a checkpoint: of pretraining, or of a teacher fine-tuned after it."""
     for prefix in ('model.backbone.', 'model.student.backbone.'):

@@ -29,7 +29,8 @@ from training.models.foundry import Foundry
 from training.models.reduced import make as make_reduced, Reduced
 from training.models.regions import RegionStudent
 from training.models.student import Student
-from training.tasks.common import backbone_weights, compile_backbone, fit, size_of, Task, weights
+from training.tasks.common import (backbone_weights, compile_backbone, fit, region_weights,
+                                   size_of, Task)
 
 
 def make_student(config) -> Union[Student, RegionStudent, Reduced]:
@@ -45,7 +46,7 @@ def make_student(config) -> Union[Student, RegionStudent, Reduced]:
             return make_reduced(size_of(config['model']), config['teacher']['width'], s)
         except ValueError as error:
             raise ConfigError(str(error)) from None
-    if 'gate' in s:
+    if s.get('gate') is not None:
         known = ('supertokens', 'gate', 'ratio', 'content', 'temperature')
         return Foundry(size_of(config['model']), config['teacher']['width'],
                        **{k: s[k] for k in known if k in s})
@@ -123,8 +124,8 @@ def start_from(student: nn.Module, checkpoint, what) -> List[nn.Module]:
     :param what: ``encoder`` where tokenizers differ, ``shared`` where a student has more blocks.
     :return: the parts that do not learn.
     """
-    whole = weights(checkpoint, 'model.student.')
-    if isinstance(student, RegionStudent) and 'mix.1.weight' in whole:
+    whole = region_weights(checkpoint) if isinstance(student, RegionStudent) else {}
+    if whole:
         student.load_state_dict(whole, strict=False)  # a control lacks some of it
         for part in student.untouched():
             part.requires_grad_(False)

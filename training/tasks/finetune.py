@@ -14,7 +14,6 @@
 
 """Fine-tuning: heads on a student, for classes and parts, at every budget."""
 
-import random
 
 import numpy as np
 import torch
@@ -27,8 +26,9 @@ from training.data.mixture import Source, loader
 from training.models.heads import make_class_head, PartHead, TwoClassHeads
 from training.models.regions import RegionStudent
 from training.models.student import Student
+from training.tasks import budgets
 from training.tasks.common import (backbone_weights, class_head_weights, compile_backbone, fit,
-                                   mean_over_all, Task, weights)
+                                   mean_over_all, region_weights, Task, weights)
 from training.tasks.distill import make_student
 
 
@@ -107,15 +107,13 @@ class Finetune(Task):
         networks, Yu and Huang 2019) and weigh less in all, or they would take the encoder from it.
         The tokenizer is paid once.
         """
-        budgets, odds = zip(*self.config['budgets'].items())
-        drawn = random.Random(f'{self.config["seed"]} {self.global_step}').choices(budgets, odds)
-        menu = sorted({*drawn, *self.config['beside']}, reverse=True)
+        menu = budgets.of_step(self.config, self.global_step)
         embedded = self.model.student.embed(batch['groups'], batch['centers'])
         rebuilt = [self.model.student.rebuild(*embedded, b) for b in menu]
         # All budgets at once: the norms of the heads have to fit all of them.
-        opinions, said = self._opinions(torch.cat([r.summary for r in rebuilt]))
-        opinions = list(zip(*(logits.chunk(len(menu)) for logits in opinions)))
-        said = said.chunk(len(menu))
+        opinions = self.model.class_head.learning(torch.cat([r.summary for r in rebuilt]))
+        opinions = list(zip(*(logits.float().chunk(len(menu)) for logits in opinions)))
+        said = [o[-1] for o in opinions]
         largest = said[0].detach().log_softmax(1)
         losses = [self._class_loss(o, batch['labels'])
                   + self._told(o[:2], largest) * (b != menu[0]) for o, b in zip(opinions, menu)]
@@ -128,10 +126,7 @@ class Finetune(Task):
                        for x in (said[0], said[-1]))
         self.log_dict({'loss': losses[0], 'accuracy': first, 'accuracy_smaller': last},
                       prog_bar=True)
-        loss = losses[0]
-        if len(losses) > 1:
-            loss = loss + self.config['loss']['smaller'] * torch.stack(losses[1:]).mean()
-        return loss
+        return budgets.weigh(losses, self.config['loss']['smaller'])
 
     def _class_loss(self, opinions, labels):
         """Cross-entropy of each head with the labels, uniform scores on outliers."""
@@ -147,20 +142,6 @@ class Finetune(Task):
                             log_target=True) for logits in smaller)
         return self.config['loss']['self_distillation'] * said
 
-    def _opinions(self, summary):
-        """
-        Give the class logits (B, classes) that learn, the encoder's first, and what they come to.
-
-        Where two are weighed, that is learned on its own and changes neither.
-        """
-        head = self.model.class_head
-        if not isinstance(head, TwoClassHeads):
-            logits = head(summary).float()
-            return [logits], logits
-        opinions = [logits.float() for logits in head.opinions(summary)]
-        said = head.weigh(summary, [logits.detach() for logits in opinions])
-        return [*opinions, said], said
-
     def _part_loss(self, tokens, batch):
         """Cross-entropy at the points, among the parts of the shape's own category."""
         logits = self.model.part_head(tokens).float()
@@ -175,9 +156,8 @@ class Finetune(Task):
 def begin(student: nn.Module, checkpoint) -> None:
     """Begin with a distilled student, a teacher of its kind, or a backbone where that is all."""
     state = weights(checkpoint, 'student.')
-    if isinstance(student, RegionStudent) and not state:
-        whole = weights(checkpoint, 'model.student.')
-        state = whole if 'mix.1.weight' in whole else state
+    if isinstance(student, RegionStudent):
+        state = state or region_weights(checkpoint)
     if state:
         student.load_state_dict(state)
     else:

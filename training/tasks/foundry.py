@@ -21,10 +21,11 @@ import torch
 import torch.nn.functional as F
 
 from training.config import ConfigError
-from training.models.backbone import Backbone
+from training.models.backbone import Backbone, pool
 from training.models.foundry import Foundry
+from training.models.regions import RegionStudent
 from training.models.student import Student
-from training.tasks import distill as small
+from training.tasks import budgets, distill as small
 from training.tasks.common import backbone_weights, compile_backbone, fit, size_of
 from training.tasks.recipe import Recipe
 
@@ -59,7 +60,8 @@ class Distill(Recipe):
     Smooth-L1 (or MSE) between rebuilt and teacher tokens; a gate is also paid for fusing.
 
     ``gate`` of the configuration: what it is paid (lambda) and whether its weights decay. The
-    teacher's tokens are what its heads read: after the final norm.
+    teacher's tokens are what its heads read: after the final norm. A student of several budgets
+    learns at some of them in each step, the summary that its class head reads too.
     """
 
     def __init__(self, config):
@@ -84,8 +86,14 @@ class Distill(Recipe):
         self.teacher.eval()
         with torch.no_grad():
             wanted = self.teacher(batch['groups'], batch['centers']).float()
-        rebuilt = self.student(batch['groups'], batch['centers'], None)
-        return self.distance(rebuilt.tokens.float(), wanted), rebuilt.fusable
+        menu = budgets.of_step(self.config, self.global_step)
+        rebuilt = [self.student(batch['groups'], batch['centers'], budget) for budget in menu]
+        loss = torch.stack([self.distance(r.tokens.float(), wanted) for r in rebuilt]).mean()
+        if isinstance(self.student, RegionStudent):
+            overall = pool(wanted)
+            loss = loss + torch.stack([self.distance(
+                r.summary[:, :overall.shape[1]].float(), overall) for r in rebuilt]).mean()
+        return loss, rebuilt[0].fusable
 
     def training_step(self, batch, _):
         loss, fusable = self.distil(batch)
@@ -97,7 +105,7 @@ class Distill(Recipe):
 
     def validation_step(self, batch, _):
         loss, fusable = self.distil(batch)
-        self.log('val_loss', loss, batch_size=len(fusable))
+        self.log('val_loss', loss, batch_size=len(batch['groups']))
         if self.student.gated:
             fused = (fusable > self.student.ratio).float().mean()
             self.log('val_fused', fused, batch_size=len(fusable))

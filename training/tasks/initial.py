@@ -19,15 +19,16 @@ from typing import List, Optional, Sequence, Union
 import torch
 
 from training.config import ConfigError
-from training.models.backbone import Backbone
+from training.models.backbone import Backbone, pool
 from training.models.foundry import Foundry
 from training.models.reduce import progressive
 from training.models.reduce.schedule import halving
 from training.models.reduced import Reduced
+from training.models.regions import RegionStudent
 from training.tasks.common import size_of, weights
 from training.tasks.distill import make_student
 
-Network = Union[Backbone, Foundry, Reduced]
+Network = Union[Backbone, Foundry, Reduced, RegionStudent]
 
 
 def network(config) -> Network:
@@ -40,7 +41,8 @@ def network(config) -> Network:
         student = make_student(config)
         if config['distilled']:
             student.load_state_dict(weights(config['distilled'], 'student.'))
-        student.gate.requires_grad_(False)  # it learns from distillation alone
+        if not isinstance(student, RegionStudent):
+            student.gate.requires_grad_(False)  # it learns from distillation alone
         if isinstance(student, Foundry) and not student.gated:
             student.backbone.position.requires_grad_(False)  # all fused: nothing uses them
         return student
@@ -67,6 +69,14 @@ def encode(model: Network, groups: torch.Tensor, centers: torch.Tensor, budget: 
         return model(groups, centers) if budget is None else merging(
             model, groups, centers, budget)[-1].x
     return model(groups, centers, budget).tokens
+
+
+def summarise(model: Network, groups: torch.Tensor, centers: torch.Tensor, budget: Optional[int]
+              ) -> torch.Tensor:
+    """Give the summary that a class head reads: [max, mean] of the tokens, or a student's own."""
+    if isinstance(model, RegionStudent):
+        return model(groups, centers, budget).summary
+    return pool(encode(model, groups, centers, budget))
 
 
 def levels(model: Network, groups, centers, budget, after) -> List[torch.Tensor]:

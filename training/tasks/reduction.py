@@ -17,7 +17,8 @@ Fewer tokens at inference alone, without training for it (Foundry, section B.4).
 
 Random sampling keeps some of the groups; larger groups are fewer and hold 2 points / count
 neighbours each; ToMe merges tokens in the encoder. All are published for the fine-tuned teacher;
-for Foundry-Gate it is the budget or the fusion ratio r that changes.
+for Foundry-Gate it is the budget or the fusion ratio r that changes, for a student of every budget
+the budget.
 """
 
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ from training.data.clouds import grouped, loader
 from training.models import grouping
 from training.models.backbone import Backbone
 from training.models.foundry import Foundry
+from training.models.regions import RegionStudent
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,8 @@ class Variant:
         return self.kind if self.value is None else f'{self.kind} {self.value}'
 
 
-KINDS = {'random': Backbone, 'larger': Backbone, 'tome': Backbone, 'budget': Foundry,
-         'ratio': Foundry}
+KINDS = {'random': (Backbone,), 'larger': (Backbone,), 'tome': (Backbone,),
+         'budget': (Foundry, RegionStudent), 'ratio': (Foundry,)}
 
 
 def variants(network, config) -> List[Variant]:
@@ -61,7 +63,7 @@ def variants(network, config) -> List[Variant]:
     for kind, kin in KINDS.items():
         values = config['reduce'].get(kind, [])
         if values and not isinstance(network, kin):
-            raise ConfigError(f'reduce.{kind} is for {kin.__name__}, not for '
+            raise ConfigError(f'reduce.{kind} is for {kin[0].__name__}, not for '
                               f'{type(network).__name__}: set it to []')
         found += [Variant(kind, value) for value in values]
     return found

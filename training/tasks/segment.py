@@ -26,7 +26,7 @@ import torch.nn.functional as F
 from training import metrics
 from training.config import ConfigError
 from training.models.point_parts import mean_level, PointParts
-from training.tasks import reduction
+from training.tasks import budgets, reduction
 from training.tasks.classify import check_classes
 from training.tasks.common import fit, weights
 from training.tasks.initial import head_width, levels, network
@@ -52,7 +52,11 @@ class Segmenter(nn.Module):
 
 
 class Segment(Recipe):
-    """Cross-entropy at the points; the encoder learns from epoch ``unfreeze`` on."""
+    """
+    Cross-entropy at the points; the encoder learns from epoch ``unfreeze`` on.
+
+    A student of several budgets learns at some of them in each step.
+    """
 
     def __init__(self, config):
         super().__init__(config)
@@ -60,8 +64,10 @@ class Segment(Recipe):
         self.freeze_first(getattr(self.model.network, 'backbone', self.model.network).encoder)
 
     def training_step(self, batch, _):
-        logits = self.model(batch, None)
-        loss = F.cross_entropy(logits.flatten(0, 1), batch['part'].flatten())
+        losses = [F.cross_entropy(self.model(batch, budget).flatten(0, 1),
+                                  batch['part'].flatten())
+                  for budget in budgets.of_step(self.config, self.global_step)]
+        loss = budgets.weigh(losses, self.config.get('smaller'))
         self.log('loss', loss, prog_bar=True)
         return loss
 
