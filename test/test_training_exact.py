@@ -14,6 +14,8 @@
 
 """Exact algebra gives what the plain modules give; fewer bits nearly so, and are fewer bytes."""
 
+import dataclasses
+
 import numpy as np
 import onnxruntime
 import pytest
@@ -23,7 +25,7 @@ pytest.importorskip('onnx', reason='the training side needs onnx')
 
 from training import export, precision  # noqa: E402, I100
 from training.models import exact  # noqa: E402
-from training.models.backbone import Size  # noqa: E402
+from training.models.backbone import Backbone, Size  # noqa: E402
 from training.models.regions import RegionStudent  # noqa: E402
 from training.models.student import MENU  # noqa: E402
 from training.models.tokenizer import LeanTokenizer, Tokenizer  # noqa: E402
@@ -69,7 +71,7 @@ def graph(recogniser, tmp_path_factory):
 @pytest.mark.parametrize('tokenizer', [
     Tokenizer((8, 16), (32, 24), 24), Tokenizer((8, 16), (32,), 24), Tokenizer((8, 16), (24,), 24),
     Tokenizer((8, 16), (32, 24), 20), LeanTokenizer((8, 16), (24,), 24),
-    LeanTokenizer((8,), (24, 12), 24)])
+    LeanTokenizer((8,), (24, 12), 24), LeanTokenizer((8, 16), (24,), 12, 20)])
 def test_a_rewritten_tokenizer_is_the_plain_one_within_rounding(tokenizer):
     tokenizer, groups = trained(tokenizer), torch.tensor(clouds()[0])
     torch.testing.assert_close(exact.exact_tokenizer(tokenizer)(groups), tokenizer(groups),
@@ -130,3 +132,13 @@ def test_regions_are_chosen_in_full_precision(graph):
 def test_an_unknown_precision_is_refused(graph):
     with pytest.raises(ValueError, match='precision is one of'):
         precision.convert(graph, 'int4')
+
+
+def test_a_lean_encoder_may_be_narrower_than_what_its_tokens_are_made_in():
+    torch.manual_seed(0)
+    size = dataclasses.replace(SMALL, width=24, tokens=48)
+    backbone = trained(Backbone(size))
+    plain = backbone.embed(*map(torch.tensor, clouds()))
+    assert plain[0].shape == plain[1].shape == (3, 64, 24)
+    for got, wanted in zip(exact.rewritten(backbone).embed(*map(torch.tensor, clouds())), plain):
+        torch.testing.assert_close(got, wanted, atol=1e-5, rtol=1e-5)

@@ -52,9 +52,10 @@ class Backbone(nn.Module):
     def __init__(self, size: Size):
         super().__init__()
         self.size = size
-        self.tokenizer = KINDS[size.tokenizer](size.first, size.second, size.width)
+        made = {'made': size.tokens} if size.tokenizer == 'lean' else {}
+        self.tokenizer = KINDS[size.tokenizer](size.first, size.second, size.width, **made)
         self.position = Position(size.tokens or size.width)
-        if size.tokens not in (0, size.width, *tuple(size.second)[-1:]):
+        if not made and size.tokens not in (0, size.width, *tuple(size.second)[-1:]):
             raise ValueError(f'tokens of {size.tokens} are not what a tokenizer with second='
                              f'{list(size.second)} makes')
         self.encoder = Encoder(size.width, size.depth, size.heads, size.drop_path, size.dropout,

@@ -133,11 +133,12 @@ class ExactLeanTokenizer(InRows):
         super().__init__()
         points = plain(tokenizer.points)
         self.points, self.last, self.groups = points[:-2], points[-2], tokenizer.groups
+        self.project = tokenizer.project  # positions go through it too, where there is one
 
     def rows(self, groups: torch.Tensor) -> torch.Tensor:
         """Map groups (B, c, k, 3) to tokens (B * c, width)."""
         x = self.points(groups.reshape(-1, 3))
-        return self.groups(F.relu(highest(x, self.last, groups.shape[2])))
+        return self.project(self.groups(F.relu(highest(x, self.last, groups.shape[2]))))
 
 
 def highest(x: torch.Tensor, layer: nn.Linear, neighbours: int) -> torch.Tensor:

@@ -67,24 +67,26 @@ class LeanTokenizer(nn.Module):
     What happens to points costs 32 times what happens to groups, so little does.
 
     :param first: widths of the MLP on points. :param second: hidden widths of that on groups.
-    :param width: of the tokens.
+    :param width: of the tokens. :param made: width that they are made in before they are projected
+        to it, 0 for the same.
     """
 
-    def __init__(self, first: Sequence[int], second: Sequence[int], width: int):
+    def __init__(self, first: Sequence[int], second: Sequence[int], width: int, made: int = 0):
         super().__init__()
-        widths = [3, *first]
+        widths, made = [3, *first], made or width
         self.points = nn.Sequential(*(
             layer for before, after in zip(widths, widths[1:])
             for layer in (nn.Linear(before, after, bias=False), nn.BatchNorm1d(after), nn.ReLU())))
         widths = [widths[-1], *second]
         self.groups = nn.Sequential(*(
             layer for before, after in zip(widths, widths[1:])
-            for layer in (nn.Linear(before, after), nn.GELU())), nn.Linear(widths[-1], width))
+            for layer in (nn.Linear(before, after), nn.GELU())), nn.Linear(widths[-1], made))
+        self.project = nn.Linear(made, width) if made != width else nn.Identity()
 
     def forward(self, groups: torch.Tensor) -> torch.Tensor:
         """Map groups (B, c, k, 3) to tokens (B, c, width)."""
         points = self.points(groups.reshape(-1, 3))
-        return self.groups(points.view(*groups.shape[:3], -1).amax(2))
+        return self.project(self.groups(points.view(*groups.shape[:3], -1).amax(2)))
 
 
 KINDS = {'mixing': Tokenizer, 'lean': LeanTokenizer}
