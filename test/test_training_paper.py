@@ -236,6 +236,15 @@ def test_a_student_of_every_budget_learns_what_its_class_head_reads(trained, any
     assert not torch.equal(distilled['overall.0.weight'], fresh.overall[0].weight)
 
 
+def test_a_checkpoint_of_another_network_is_one_line(any_budget, tmp_path, capsys):
+    assert go('finetune', tmp_path, 'modelnet40', '_any', sizes=['model', 'teacher'], more=[
+        'student.pooled=12', f'output={tmp_path}', f'distilled={any_budget}', 'trainer.epochs=2',
+        'heads.classes=2']) == 1
+    lines = [x for x in capsys.readouterr().err.splitlines() if x.startswith('error: ')]
+    assert len(lines) == 1 and 'is of another RegionStudent than' in lines[0]
+    assert 'size mismatch for own.1.weight' in lines[0]
+
+
 def test_a_student_of_every_budget_is_tuned_and_measured_at_each(any_budget, tmp_path):
     assert go('finetune', tmp_path, 'modelnet40', '_any', sizes=['model', 'teacher'], more=[
         *ANY, 'beside=[20, 1]', f'output={tmp_path}', f'distilled={any_budget}', 'reduce.runs=1',

@@ -40,6 +40,8 @@ VERBS = {
     'check-data': 'tell which data sets are there and whole, which are missing, how to get them',
     'shards': 'pack the published files of Objaverse for training',
 }
+# How torch begins to say that weights do not fit.
+UNFIT = 'Error(s) in loading state_dict for '
 WITHOUT_CONFIG = ('check-data', 'shards', 'reproduce')
 
 
@@ -91,6 +93,14 @@ def main(arguments=None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (configuration.ConfigError, configuration.RunError, DataError) as error:
         print(f'error: {error}', file=sys.stderr)
+        return 1
+    except RuntimeError as error:
+        if not str(error).startswith(UNFIT):
+            raise
+        network, first = str(error)[len(UNFIT):].split(':', 1)
+        print(f'error: a checkpoint that the configuration names is of another {network} than its '
+              f'"model", "teacher" and "student" describe: {" ".join(first.split())[:120]}',
+              file=sys.stderr)
         return 1
     except FileNotFoundError as error:
         print(f'error: {error.filename or error} is not there', file=sys.stderr)
