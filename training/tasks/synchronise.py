@@ -44,6 +44,7 @@ class SharedBatchNorm(nn.BatchNorm1d):
         """Normalise x; outside of training as plain batch norm."""
         if not self.training:
             return super().forward(x)
+        kind, x = x.dtype, x.float()  # sums of half precision would not be the whole batch's
         count = len(x) * distributed.get_world_size()
         mean = Summed.apply(x.sum(0)) / count
         variance = Summed.apply((x - mean).square().sum(0)) / count
@@ -51,7 +52,8 @@ class SharedBatchNorm(nn.BatchNorm1d):
             self.num_batches_tracked += 1
             self.running_mean.lerp_(mean, self.momentum)
             self.running_var.lerp_(variance * count / (count - 1), self.momentum)
-        return (x - mean) * (variance + self.eps).rsqrt() * self.weight + self.bias
+        x = (x - mean) * (variance + self.eps).rsqrt() * self.weight + self.bias
+        return x.to(kind)
 
 
 class SharedNorms(LayerSync):
