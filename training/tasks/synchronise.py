@@ -40,6 +40,7 @@ class SharedBatchNorm(nn.BatchNorm1d):
     As ``torch.nn.SyncBatchNorm``, which does not run on CPUs. All have the same n.
     """
 
+    @torch.compiler.disable  # compiled, the processes' sums come out as NaN
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Normalise x; outside of training as plain batch norm."""
         if not self.training:
