@@ -50,6 +50,16 @@ def test_two_processes_have_the_loss_curve_of_one(teachers):
     assert len(set(one.values())) == 6
 
 
+def test_two_processes_compiled_in_half_precision_learn_what_one_does(teachers):
+    options = [*OPTIONS, 'trainer.compile=true', 'trainer.precision=bf16-mixed']
+    two = tiny_runs.start(['-m', 'training', *tiny_runs.arguments(
+        'pretrain', teachers, teachers / 'half', *options, '--trainer.devices', '2',
+        '--trainer.strategy', 'ddp')])
+    assert two.returncode == 0, two.stderr
+    one, two = (tiny_runs.history(teachers / name)['loss'] for name in ('one', 'half'))
+    assert one == pytest.approx(two, rel=0.05)
+
+
 def test_torchrun_distills_as_one_process_does(teachers):
     options = [*OPTIONS, f'pretrained={teachers}/one/last.ckpt']
     asked = [tiny_runs.arguments('distill', teachers, teachers / f'distilled_{name}', *options,

@@ -30,6 +30,7 @@ VERBS = {
     'keep': 'write the weights of a run small enough to commit',
     'export': 'write a fine-tuned student as a model bundle for the robot',
     'evaluate': 'measure the exported bundle at every budget and fill its manifest',
+    'compare': 'set an exported bundle beside the one it is to replace, on the same clouds',
     'measure': 'measure a fine-tuned student at every budget, to compare it with others',
     'reproduce': 'print a table of the committed results; train what it lacks',
     'probe': 'show what pretraining is worth: a linear probe against random weights',
