@@ -66,13 +66,17 @@ def load_bundle(path) -> Bundle:
     """
     Read and check a bundle; the model itself is tried by :class:`foundry_ros.student.Student`.
 
-    :param path: its folder.
+    :param path: its folder, or the name of a shipped one.
     :raises BundleError: anything missing, unreadable, of the wrong kind, or unsafe.
     """
     folder = Path(path)
     if not folder.is_dir():
-        raise BundleError(f'there is no model bundle at {folder}: name a folder that holds '
-                          'model.onnx and manifest.yaml')
+        shipped = {each.name: each for each in shipped_bundles()}
+        if str(path) not in shipped:
+            raise BundleError(f'there is no model bundle at {folder}: name a folder that holds '
+                              'model.onnx and manifest.yaml'
+                              + (f', or a shipped one: {", ".join(shipped)}' if shipped else ''))
+        folder = shipped[str(path)]
     _refuse_links(folder)
     text = _read(folder, 'manifest.yaml', MAX_MANIFEST_BYTES)
     model = _read(folder, 'model.onnx', MAX_MODEL_BYTES)

@@ -117,7 +117,7 @@ class TracksParams:
 class ModelParams:
     """Which student, and what its scores have to reach."""
 
-    path: str = param('', 'Folder of the model bundle; empty = the one shipped as default.',
+    path: str = param('', 'Model bundle: a folder, or the name of a shipped one; empty = default.',
                       read_only=True)
     providers: list = param(['CPUExecutionProvider'], 'onnxruntime execution providers, '
                             'preferred first.', read_only=True)

@@ -27,7 +27,7 @@ CONFIG = PathJoinSubstitution([FindPackageShare('foundry_ros'), 'config'])
 ARGUMENTS = {
     'input_topic': ('/camera/depth/points', 'PointCloud2 topic to work on.'),
     'params_file': (PathJoinSubstitution([CONFIG, 'perception.yaml']), 'Parameters (YAML).'),
-    'model': ('', 'Folder of the model bundle; empty = as the parameters say.'),
+    'model': ('', 'Model bundle: a folder or a shipped name; empty = as the parameters say.'),
     'namespace': ('', 'Namespace of the node; one for each sensor.'),
     'autostart': ('true', 'Configure and activate the node.'),
     'respawn': ('false', 'Start the node again when it has died.'),

@@ -208,6 +208,18 @@ def test_default_bundle(tmp_path, monkeypatch):
         default_bundle()
 
 
+def test_a_shipped_bundle_goes_by_its_name(tmp_path, monkeypatch):
+    """A name stands for the shipped bundle, unless there is a folder of that name."""
+    shipped(monkeypatch, tmp_path / 'models')
+    there = make_bundle(tmp_path / 'models' / 'small')
+    assert load_bundle('small').path == there
+    with pytest.raises(BundleError, match='no model bundle at large: .* or a shipped one: small'):
+        load_bundle('large')
+    monkeypatch.chdir(tmp_path)
+    own = make_bundle(tmp_path / 'small')
+    assert load_bundle('small').path.resolve() == own
+
+
 def test_installed_models_are_found_by_the_ament_prefix(tmp_path, monkeypatch):
     """Without a checkout around it, the package looks into the prefixes of ROS."""
     make_bundle(tmp_path / 'ws' / 'share' / 'foundry_ros' / 'models' / 'a')
