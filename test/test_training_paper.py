@@ -30,10 +30,12 @@ from training.data import catalogue  # noqa: E402
 from training.data.shapes import Shapes  # noqa: E402
 from training.models.backbone import Backbone, Size  # noqa: E402
 from training.models.foundry import Foundry  # noqa: E402
+from training.tasks.classify import Classify  # noqa: E402
 from training.tasks.common import weights  # noqa: E402
 from training.tasks.describe import describe  # noqa: E402
 from training.tasks.foundry import Distill, start_from  # noqa: E402
 from training.tasks.recipe import rate  # noqa: E402
+from training.tasks.segment import Segment  # noqa: E402
 
 PAPER = Path('training/configs/paper')
 STAGES = ['pretrain', 'distill', 'distill_tiny', 'distill_gate', 'distill_any']
@@ -234,6 +236,21 @@ def test_a_student_of_every_budget_learns_what_its_class_head_reads(trained, any
         *TINY, *ANY, f'pretrained={trained}/teacher/last.ckpt', 'seed=1',
         *(f'{s}.{k}={v}' for s in ('model', 'teacher') for k, v in SIZE.items())])).student
     assert not torch.equal(distilled['overall.0.weight'], fresh.overall[0].weight)
+
+
+@pytest.mark.parametrize('kind, name', [(Classify, 'modelnet40'), (Segment, 'shapenetpart')])
+def test_the_tokenizer_is_paid_once_for_all_budgets_of_a_step(any_budget, kind, name):
+    task = kind(configuration.load([PAPER / f'{name}.yaml', PAPER / '_any.yaml'], [
+        *TINY, *ANY, 'beside=[20, 1]', f'distilled={any_budget}',
+        *(f'{s}.{k}={v}' for s in ('model', 'teacher') for k, v in SIZE.items())]))
+    calls = []
+    task.model.network.backbone.tokenizer.register_forward_hook(lambda *_: calls.append(1))
+    task.log = lambda *_, **__: None
+    points = torch.randn(4, 64, 3)
+    loss = task.training_step({
+        'groups': torch.randn(4, 20, 8, 3), 'centers': torch.randn(4, 20, 3), 'points': points,
+        'labels': torch.tensor([0, 1, 0, 1]), 'part': torch.zeros(4, 64, dtype=torch.long)}, 0)
+    assert loss.isfinite() and len(calls) == 1
 
 
 def test_a_checkpoint_of_another_network_is_one_line(any_budget, tmp_path, capsys):

@@ -126,7 +126,6 @@ class RegionStudent(nn.Module):
 
         :param budget: None: all tokens.
         """
-        budget = centers.shape[1] if budget is None else budget
         return self.rebuild(*self.embed(groups, centers), budget)
 
     def embed(self, groups: torch.Tensor, centers: torch.Tensor) -> Tuple[torch.Tensor, ...]:
@@ -139,8 +138,9 @@ class RegionStudent(nn.Module):
         return tokens, self.mix(tokens + position), centers
 
     def rebuild(self, tokens: torch.Tensor, seen: torch.Tensor, centers: torch.Tensor,
-                budget: int) -> Rebuilt:
+                budget: Optional[int]) -> Rebuilt:
         """Rebuild the teacher's tokens from embedded ones at a budget."""
+        budget = centers.shape[1] if budget is None else budget
         if not self.encode:
             return Rebuilt(self.upsample(seen), None, None, self._own_summary(seen))
         own = regions(centers, budget)

@@ -16,6 +16,7 @@
 
 import json
 from pathlib import Path
+from typing import List
 
 import torch
 from torch import nn
@@ -41,11 +42,11 @@ class Classifier(nn.Module):
 
     def forward(self, batch, budget) -> torch.Tensor:
         """Give class logits (B, classes) of a grouped batch; budget as for :func:`encode`."""
-        return self.class_head(self.summarise(batch, budget))
+        return self.class_head(self.summarise(batch, [budget])[0])
 
-    def summarise(self, batch, budget) -> torch.Tensor:
-        """Give what the head reads."""
-        return summarise(self.network, batch['groups'], batch['centers'], budget)
+    def summarise(self, batch, menu) -> List[torch.Tensor]:
+        """Give what the head reads at each budget."""
+        return summarise(self.network, batch['groups'], batch['centers'], menu)
 
 
 class Classify(Recipe):
@@ -61,11 +62,13 @@ class Classify(Recipe):
         self.freeze_first(getattr(self.model.network, 'backbone', self.model.network).encoder)
 
     def training_step(self, batch, _):
+        menu = budgets.of_step(self.config, self.global_step)
+        # All budgets at once: the norms of the heads have to fit all of them.
+        learning = self.model.class_head.learning(torch.cat(self.model.summarise(batch, menu)))
         losses = [sum(F.cross_entropy(logits, batch['labels'],
                                       label_smoothing=self.config['heads']['smoothing'])
-                      for logits in self.model.class_head.learning(
-                          self.model.summarise(batch, budget)))
-                  for budget in budgets.of_step(self.config, self.global_step)]
+                      for logits in opinions)
+                  for opinions in zip(*(logits.chunk(len(menu)) for logits in learning))]
         loss = budgets.weigh(losses, self.config.get('smaller'))
         self.log('loss', loss, prog_bar=True)
         return loss

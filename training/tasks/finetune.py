@@ -14,7 +14,6 @@
 
 """Fine-tuning: heads on a student, for classes and parts, at every budget."""
 
-
 import numpy as np
 import torch
 from torch import nn

@@ -87,7 +87,8 @@ class Distill(Recipe):
         with torch.no_grad():
             wanted = self.teacher(batch['groups'], batch['centers']).float()
         menu = budgets.of_step(self.config, self.global_step)
-        rebuilt = [self.student(batch['groups'], batch['centers'], budget) for budget in menu]
+        embedded = self.student.embed(batch['groups'], batch['centers'])
+        rebuilt = [self.student.rebuild(*embedded, budget) for budget in menu]
         loss = torch.stack([self.distance(r.tokens.float(), wanted) for r in rebuilt]).mean()
         if isinstance(self.student, RegionStudent):
             overall = pool(wanted)

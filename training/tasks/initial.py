@@ -25,6 +25,7 @@ from training.models.reduce import progressive
 from training.models.reduce.schedule import halving
 from training.models.reduced import Reduced
 from training.models.regions import RegionStudent
+from training.models.student import Rebuilt
 from training.tasks.common import size_of, weights
 from training.tasks.distill import make_student
 
@@ -71,12 +72,19 @@ def encode(model: Network, groups: torch.Tensor, centers: torch.Tensor, budget: 
     return model(groups, centers, budget).tokens
 
 
-def summarise(model: Network, groups: torch.Tensor, centers: torch.Tensor, budget: Optional[int]
-              ) -> torch.Tensor:
-    """Give the summary that a class head reads: [max, mean] of the tokens, or a student's own."""
+def rebuild(model: Network, groups: torch.Tensor, centers: torch.Tensor,
+            menu: Sequence[Optional[int]]) -> List[Rebuilt]:
+    """Rebuild the teacher's tokens at several budgets of a student; the tokenizer is paid once."""
+    embedded = model.embed(groups, centers)
+    return [model.rebuild(*embedded, budget) for budget in menu]
+
+
+def summarise(model: Network, groups: torch.Tensor, centers: torch.Tensor,
+              menu: Sequence[Optional[int]]) -> List[torch.Tensor]:
+    """Give what a class head reads at each budget: [max, mean] of the tokens, or a summary."""
     if isinstance(model, RegionStudent):
-        return model(groups, centers, budget).summary
-    return pool(encode(model, groups, centers, budget))
+        return [made.summary for made in rebuild(model, groups, centers, menu)]
+    return [pool(encode(model, groups, centers, budget)) for budget in menu]
 
 
 def levels(model: Network, groups, centers, budget, after) -> List[torch.Tensor]:

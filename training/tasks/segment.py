@@ -26,10 +26,11 @@ import torch.nn.functional as F
 from training import metrics
 from training.config import ConfigError
 from training.models.point_parts import mean_level, PointParts
+from training.models.regions import RegionStudent
 from training.tasks import budgets, reduction
 from training.tasks.classify import check_classes
 from training.tasks.common import fit, weights
-from training.tasks.initial import head_width, levels, network
+from training.tasks.initial import head_width, levels, network, rebuild
 from training.tasks.recipe import Recipe
 
 
@@ -46,9 +47,17 @@ class Segmenter(nn.Module):
 
     def forward(self, batch, budget) -> torch.Tensor:
         """Give part logits (B, n, parts) of a grouped batch."""
-        found = levels(self.network, batch['groups'], batch['centers'], budget, self.after)
-        return self.part_head(mean_level(found), batch['centers'], batch['points'],
-                              batch['labels'])
+        return self.each(batch, [budget])[0]
+
+    def each(self, batch, menu) -> List[torch.Tensor]:
+        """Give part logits (B, n, parts) of a grouped batch at each budget."""
+        inputs = self.network, batch['groups'], batch['centers']
+        if isinstance(self.network, RegionStudent):
+            found = [[made.tokens] for made in rebuild(*inputs, menu)]
+        else:
+            found = [levels(*inputs, budget, self.after) for budget in menu]
+        return [self.part_head(mean_level(each), batch['centers'], batch['points'],
+                               batch['labels']) for each in found]
 
 
 class Segment(Recipe):
@@ -64,9 +73,9 @@ class Segment(Recipe):
         self.freeze_first(getattr(self.model.network, 'backbone', self.model.network).encoder)
 
     def training_step(self, batch, _):
-        losses = [F.cross_entropy(self.model(batch, budget).flatten(0, 1),
-                                  batch['part'].flatten())
-                  for budget in budgets.of_step(self.config, self.global_step)]
+        menu = budgets.of_step(self.config, self.global_step)
+        losses = [F.cross_entropy(logits.flatten(0, 1), batch['part'].flatten())
+                  for logits in self.model.each(batch, menu)]
         loss = budgets.weigh(losses, self.config.get('smaller'))
         self.log('loss', loss, prog_bar=True)
         return loss
