@@ -104,21 +104,23 @@ def farthest_points(points: np.ndarray, count: int = GROUPS) -> np.ndarray:
     :return: (B, count) int64 indices.
     """
     batch, n, _ = points.shape
-    # One contiguous array a coordinate, worked on in place: several times as fast as (n, 3).
-    xyz = np.ascontiguousarray(np.moveaxis(points, 2, 0))
-    rows = np.arange(batch)
+    size = np.einsum('bij,bij->bi', points, points)
+    # |p - c|^2 = (p, |p|^2, 1) . (-2 c, 1, |c|^2): one product a centre instead of passes over the
+    # coordinates.
+    every = np.ones((batch, 5, n), np.float32)
+    every[:, :3], every[:, 3] = np.moveaxis(points, 2, 1), size
+    center = np.ones((batch, n, 1, 5), np.float32)
+    center[..., 0, :3], center[..., 0, 4] = -2 * points, size
+    center = center.reshape(-1, 1, 5)
+    first = np.arange(batch) * n  # of each cloud, among the points of all
+    last = np.zeros(batch, np.int64)
     chosen = np.zeros((batch, count), np.int64)
-    nearest = np.full((batch, n), np.inf, np.float32)
-    step = np.empty_like(xyz)
-    x, y, z = step
-    last = chosen[:, 0]
+    nearest = np.full((batch, 1, n), np.inf, np.float32)
+    distance = np.empty_like(nearest)
     for i in range(1, count):
-        np.subtract(xyz, xyz[:, rows, last, None], out=step)
-        np.multiply(step, step, out=step)
-        np.add(x, y, out=x)
-        np.add(x, z, out=x)
-        np.minimum(nearest, x, out=nearest)
-        last = nearest.argmax(axis=1)
+        np.matmul(center.take(first + last, axis=0), every, out=distance)
+        np.minimum(nearest, distance, out=nearest)
+        last = nearest[:, 0].argmax(axis=1)
         chosen[:, i] = last
     return chosen
 

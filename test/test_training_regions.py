@@ -14,6 +14,8 @@
 
 """A student of regions: who owns which group, one code for every budget, exact export."""
 
+from dataclasses import replace
+
 import pytest
 
 torch = pytest.importorskip('torch')
@@ -22,7 +24,7 @@ from training.export import largest_differences, write_onnx  # noqa: E402
 from training.models.backbone import pool, Size  # noqa: E402
 from training.models.regions import regions, RegionStudent  # noqa: E402
 from training.models.student import MENU  # noqa: E402
-from training.tasks.finetune import Recogniser  # noqa: E402
+from training.tasks.finetune import begin, begin_heads, Recogniser  # noqa: E402
 
 SMALL = Size(width=16, depth=2, heads=2, first=[8], second=[16], drop_path=0, dropout=0,
              tokenizer='lean')
@@ -70,7 +72,7 @@ def test_a_group_knows_of_its_region_and_without_a_residual_of_nothing_else():
         assert torch.allclose(one, other, atol=1e-5) is not residual
 
 
-@pytest.mark.parametrize('options', [{}, {'pooled': 0}, {'residual': False}])
+@pytest.mark.parametrize('options', [{}, {'pooled': 0}, {'residual': False}, {'early': 1}])
 def test_export_is_exact_at_every_budget(options, tmp_path):
     torch.manual_seed(0)
     model = Recogniser(RegionStudent(SMALL, 16, **options), 16, 5, 4).eval()
@@ -91,3 +93,48 @@ def test_the_budget_matters_to_the_encoders_summary_and_not_to_the_students_own(
 def test_another_width_than_the_teachers_is_refused():
     with pytest.raises(ValueError, match='as wide as its teacher, 24, not 16'):
         RegionStudent(SMALL, 24)
+
+
+@torch.no_grad()
+def test_early_blocks_see_all_tokens_and_are_the_encoders_first():
+    groups, centers = clouds()
+    student = RegionStudent(SMALL, 16, early=1).eval()
+    assert torch.allclose(student(groups, centers, 64).tokens, student.backbone(groups, centers),
+                          atol=1e-5)
+    before = student.embed(groups, centers)[0]
+    nudged = groups.clone()
+    nudged[:, -1] += 0.1
+    assert not torch.equal(before[:, 0], student.embed(nudged, centers)[0][:, 0])
+    assert student.backbone.encoder.blocks[0] in student.untouched()
+    assert student.backbone.encoder.blocks[1] not in student.untouched()
+
+
+@pytest.mark.parametrize('early', [2, -1])
+def test_a_block_is_left_for_the_regions(early):
+    with pytest.raises(ValueError, match='of 2 blocks before regions'):
+        RegionStudent(SMALL, 16, early=early)
+
+
+@pytest.mark.parametrize('early', [0, 1])
+@torch.no_grad()
+def test_a_teacher_of_any_depth_begins_with_what_a_student_without_encoder_says(early, tmp_path):
+    size = replace(SMALL, depth=early)
+    first = Recogniser(RegionStudent(size, 16, encode=False, early=early), 16, 5, 4).eval()
+    state = {f'model.{name}': value for name, value in first.state_dict().items()}
+    torch.save({'state_dict': state}, tmp_path / 'own.ckpt')
+    teacher = Recogniser(RegionStudent(SMALL, 16, early=early), 16, 5, 4, part_hidden=32).eval()
+    late = teacher.student.backbone.encoder.blocks[1].qkv.weight.clone()
+    begin(teacher.student, tmp_path / 'own.ckpt')
+    begin_heads(teacher, tmp_path / 'own.ckpt')
+    own = teacher.class_head.opinions(teacher.student(*clouds(), 64).summary)[1]
+    said = first.class_head(first.student(*clouds(), 64).summary)
+    assert torch.allclose(own, said, atol=1e-6)
+    assert torch.equal(teacher.student.backbone.encoder.blocks[1].qkv.weight, late)
+
+
+def test_a_student_with_other_blocks_is_not_begun_with(tmp_path):
+    other = Recogniser(RegionStudent(replace(SMALL, depth=1), 16), 16, 5, 4)
+    state = {f'model.{name}': value for name, value in other.state_dict().items()}
+    torch.save({'state_dict': state}, tmp_path / 'other.ckpt')
+    with pytest.raises(RuntimeError, match='Missing key'):
+        begin(RegionStudent(SMALL, 16), tmp_path / 'other.ckpt')

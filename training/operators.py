@@ -75,22 +75,25 @@ class FusedEncoder(nn.Module):
             setattr(self, kind, nn.ParameterList(
                 getattr(block, kind).weight.detach().T.contiguous() for block in self.blocks))
 
-    def forward(self, x: torch.Tensor, position: torch.Tensor, norm: bool = True
-                ) -> torch.Tensor:
-        """Encode x (B, n, width), adding position (B, n, width) before every block."""
-        if not norm:
-            raise ValueError('the last norm is part of a fused encoder')
-        last = len(self.blocks) - 1
+    def forward(self, x: torch.Tensor, position: torch.Tensor, norm: bool = True,
+                part: slice = slice(None)) -> torch.Tensor:
+        """Encode x (B, n, width), adding position (B, n, width) before every block of a part."""
+        numbers = range(len(self.blocks))[part]
+        if not numbers:
+            return self.norm(x) if norm else x
         total = x + position
-        x = self.blocks[0].norm1(total)
-        for i, block in enumerate(self.blocks):
+        x = self.blocks[numbers[0]].norm1(total)
+        for i in numbers:
+            block, last = self.blocks[i], i == numbers[-1]
             x = Attention.apply(x, self.qkv[i], block.qkv.bias, block.heads) @ self.out[i]
             after = block.norm2
             x, total = SkipNorm.apply(x, total, after.weight, after.bias, block.out.bias,
                                       after.eps)
             x = F.gelu(x @ self.up[i] + block.up.bias) @ self.down[i]
-            after = self.norm if i == last else self.blocks[i + 1].norm1
-            skip = total if i == last else total + position
+            if last and not norm:
+                return total + x + block.down.bias
+            after = self.norm if last else self.blocks[i + 1].norm1
+            skip = total if last else total + position
             x, total = SkipNorm.apply(x, skip, after.weight, after.bias, block.down.bias,
                                       after.eps)
         return x

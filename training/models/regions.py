@@ -88,19 +88,24 @@ class RegionStudent(nn.Module):
     :param encode: false for the control without an encoder, rebuilt = MLP(T), the summary that of
         the student's own tokens.
     :param residual: false for the control whose rebuilt tokens know of their region alone.
+    :param early: blocks of the encoder that see all tokens, before these are told by regions: what
+        no budget changes, a student's own opinion too, then knows of the whole object.
+    :raises ValueError: parts that do not go together.
     """
 
     gated = False
 
     def __init__(self, size: Size, teacher_width: int, pooled: int = 256, encode: bool = True,
-                 residual: bool = True):
+                 residual: bool = True, early: int = 0):
         super().__init__()
         if not (encode or pooled):
             raise ValueError('a student without an encoder needs pooled')
         if size.width != teacher_width:
             raise ValueError(f'a student of regions is as wide as its teacher, {teacher_width}, '
                              f'not {size.width}')
-        self.encode, self.residual, width = encode, residual, size.width
+        if not 0 <= early <= size.depth - encode:
+            raise ValueError(f'{early} of {size.depth} blocks before regions leave none for them')
+        self.encode, self.residual, self.early, width = encode, residual, early, size.width
         self.backbone = Backbone(size)
         self.mix = nn.Sequential(nn.GELU(), nn.Linear(width, width))
         self.gather = Gather(width)
@@ -115,9 +120,10 @@ class RegionStudent(nn.Module):
                 self.summary_widths = (2 * width, 2 * width, 1)
 
     def untouched(self) -> List[nn.Module]:
-        """Give the parts that no budget touches; the encoder is not among them."""
+        """Give the parts that no budget touches; of the encoder, its early blocks."""
         own = [self.own, self.own_overall] if self.own is not None else []
-        return [self.backbone.tokenizer, self.backbone.position, self.mix, *own]
+        early = self.backbone.encoder.blocks[:self.early]
+        return [self.backbone.tokenizer, self.backbone.position, *early, self.mix, *own]
 
     def forward(self, groups: torch.Tensor, centers: torch.Tensor, budget: Optional[int]
                 ) -> Rebuilt:
@@ -135,6 +141,7 @@ class RegionStudent(nn.Module):
         :return: tokens and what is seen of them with their positions, (B, c, d); centres.
         """
         tokens, position = self.backbone.embed(groups, centers)
+        tokens = self.backbone.encoder(tokens, position, norm=False, part=slice(self.early))
         return tokens, self.mix(tokens + position), centers
 
     def rebuild(self, tokens: torch.Tensor, seen: torch.Tensor, centers: torch.Tensor,
@@ -161,7 +168,8 @@ class RegionStudent(nn.Module):
         size = own.sum(1).clamp(min=1)[..., None]
         place, extent = own.transpose(1, 2) @ centers / size, size.log() / log_count(tokens)
         x = self.gather(tokens, seen, own, extent)
-        x = self.backbone.encoder(x, self.backbone.position(place) + self.span(extent))
+        place = self.backbone.position(place) + self.span(extent)
+        x = self.backbone.encoder(x, place, part=slice(self.early, None))
         handed = own.to(x.dtype) @ x
         finer = self.upsample(seen + handed if self.residual else handed)
         return x, handed + (own @ extent).to(x.dtype) * finer

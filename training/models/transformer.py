@@ -106,9 +106,14 @@ class Encoder(nn.Module):
                 nn.init.zeros_(p)
 
     def forward(self, x: torch.Tensor, position: Optional[torch.Tensor] = None,
-                mask: Optional[torch.Tensor] = None, norm: bool = True) -> torch.Tensor:
-        """Encode x (B, n, width), adding position (B, n, width) before every block."""
-        for block in self.blocks:
+                mask: Optional[torch.Tensor] = None, norm: bool = True,
+                part: slice = slice(None)) -> torch.Tensor:
+        """
+        Encode x (B, n, width), adding position (B, n, width) before every block.
+
+        :param part: of the blocks, all unless told.
+        """
+        for block in list(self.blocks)[part]:
             x = block(x if position is None else x + position, mask)
         return self.norm(x) if norm else x
 

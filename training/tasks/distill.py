@@ -52,7 +52,7 @@ def make_student(config) -> Union[Student, RegionStudent, Reduced]:
                        **{k: s[k] for k in known if k in s})
     if s['assignment'] == 'regions':
         return RegionStudent(size_of(config['model']), config['teacher']['width'], s['pooled'],
-                             s['encode'], s['residual'])
+                             s['encode'], s['residual'], s['early'])
     return Student(size_of(config['model']), config['teacher']['width'], s['supertokens'],
                    s['assignment'], s['positions'], s['encode'])
 

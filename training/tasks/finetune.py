@@ -153,10 +153,19 @@ class Finetune(Task):
 
 
 def begin(student: nn.Module, checkpoint) -> None:
-    """Begin with a distilled student, a teacher of its kind, or a backbone where that is all."""
+    """
+    Begin with a distilled student, a teacher of its kind, or a backbone where that is all.
+
+    A student of early blocks alone gives what it has, whatever the depth of this one.
+    """
     state = weights(checkpoint, 'student.')
     if isinstance(student, RegionStudent):
         state = state or region_weights(checkpoint)
+        late = tuple(f'backbone.encoder.blocks.{i}.' for i in range(
+            student.early, len(student.backbone.encoder.blocks)))
+        if state and not any(name.startswith(late) for name in state):
+            made = student.state_dict().items()
+            state = {**{name: value for name, value in made if name.startswith(late)}, **state}
     if state:
         student.load_state_dict(state)
     else:
@@ -164,17 +173,23 @@ def begin(student: nn.Module, checkpoint) -> None:
 
 
 def begin_heads(model: Recogniser, checkpoint) -> None:
-    """Begin with the heads of a fine-tuned teacher: both class heads, or the one that is had."""
-    if isinstance(model.class_head, TwoClassHeads):
-        state = weights(checkpoint, 'model.class_head.')
-        if 'trust.weight' not in state:
+    """
+    Begin with the heads of a checkpoint, or the one class head that both sides have.
+
+    :raises ConfigError: the model has two class heads and the checkpoint neither.
+    """
+    head, state = model.class_head, weights(checkpoint, 'model.class_head.')
+    if isinstance(head, TwoClassHeads) and 'trust.weight' not in state:
+        if not region_weights(checkpoint):
             raise ConfigError(f'{checkpoint} has one class head, the student two: heads.begin '
-                              "names a teacher of regions, or is ''")
-    elif isinstance(model.student, RegionStudent) and not model.student.encode:
+                              "names a checkpoint of regions, or is ''")
+        head.own.load_state_dict(state)  # its part head read other tokens than the encoder's
+        return
+    if isinstance(model.student, RegionStudent) and not model.student.encode:
         state = weights(checkpoint, 'model.class_head.own.')
-    else:
+    elif not isinstance(head, TwoClassHeads):
         state = class_head_weights(checkpoint)
-    model.class_head.load_state_dict(state)
+    head.load_state_dict(state)
     model.part_head.load_state_dict(weights(checkpoint, 'model.part_head.'))
 
 
