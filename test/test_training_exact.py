@@ -58,7 +58,7 @@ def clouds(batch=3):
 @pytest.fixture(scope='module')
 def recogniser():
     torch.manual_seed(0)
-    return trained(Recogniser(RegionStudent(SMALL, 48), 48, 5, 4))
+    return trained(Recogniser(RegionStudent(SMALL, 48, early=1), 48, 5, 4))
 
 
 @pytest.fixture(scope='module')

@@ -109,6 +109,27 @@ def test_early_blocks_see_all_tokens_and_are_the_encoders_first():
     assert student.backbone.encoder.blocks[1] not in student.untouched()
 
 
+@pytest.mark.parametrize('moved, heard', [(10, True), (100, False)])
+@torch.no_grad()
+def test_early_blocks_attend_to_the_first_tokens_of_many(moved, heard):
+    groups, centers = (torch.cat([x, x + 0.1], dim=1) for x in clouds())
+    student = RegionStudent(SMALL, 16, early=1).eval()
+    before, nudged = student.embed(groups, centers)[0], groups.clone()
+    nudged[:, moved] += 0.1
+    after = student.embed(nudged, centers)[0]
+    assert torch.equal(before[:, 0], after[:, 0]) is not heard
+    assert not torch.equal(before[:, moved], after[:, moved])
+
+
+@torch.no_grad()
+def test_the_export_of_early_blocks_takes_any_number_of_groups(tmp_path):
+    model = Recogniser(RegionStudent(SMALL, 16, early=1), 16, 5, 4).eval()
+    write_onnx(model, tmp_path / 'model.onnx')
+    many = [torch.cat([x, x + 0.1], dim=1).numpy() for x in clouds()]
+    found = largest_differences(model, tmp_path / 'model.onnx', *many)
+    assert max(found.values()) < 1e-4
+
+
 @pytest.mark.parametrize('early', [2, -1])
 def test_a_block_is_left_for_the_regions(early):
     with pytest.raises(ValueError, match='of 2 blocks before regions'):

@@ -66,7 +66,8 @@ def graph_of(model: Recogniser) -> nn.Module:
     model = rewritten(model)
     if not isinstance(model.student, RegionStudent):
         return AnyBudget(model)
-    model.student.backbone.encoder = FusedEncoder(model.student.backbone.encoder)
+    model.student.backbone.encoder = FusedEncoder(model.student.backbone.encoder,
+                                                  model.student.early)
     return AsItIs(model)
 
 

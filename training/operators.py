@@ -19,6 +19,8 @@ for.
 Both operators run on its CPU and CUDA providers; TensorRT leaves them to CUDA.
 """
 
+from typing import Optional
+
 import torch
 from torch import nn
 import torch.nn.functional as F
@@ -47,6 +49,24 @@ class Attention(torch.autograd.Function):
                     ).setType(x.type())
 
 
+class CrossAttention(torch.autograd.Function):
+    """Attention to other tokens, after the projections (com.microsoft.MultiHeadAttention)."""
+
+    @staticmethod
+    def forward(ctx, q, k, v, bias, heads):
+        """Attend from q (B, n, d) to k and v (B, m, d), to which bias (3 d) is added."""
+        q, k, v = (x.view(*x.shape[:2], heads, -1).transpose(1, 2)
+                   for x in map(torch.add, (q, k, v), bias.chunk(3)))
+        weights = (q @ k.transpose(-2, -1) * q.shape[-1] ** -0.5).softmax(-1)
+        return (weights @ v).transpose(1, 2).flatten(2)
+
+    @staticmethod
+    def symbolic(g, q, k, v, bias, heads):
+        """Write the operator."""
+        return g.op(f'{DOMAIN}::MultiHeadAttention', q, k, v, bias, num_heads_i=heads
+                    ).setType(q.type())
+
+
 class SkipNorm(torch.autograd.Function):
     """A residual, the bias before it and the norm after it (SkipLayerNormalization)."""
 
@@ -65,18 +85,25 @@ class SkipNorm(torch.autograd.Function):
 
 
 class FusedEncoder(nn.Module):
-    """What an :class:`Encoder` does in inference, without masks."""
+    """
+    What an :class:`Encoder` does in inference, without masks.
 
-    def __init__(self, encoder: Encoder):
+    :param early: blocks that are asked to attend to the first tokens alone.
+    """
+
+    def __init__(self, encoder: Encoder, early: int = 0):
         super().__init__()
         self.blocks, self.norm = encoder.blocks, encoder.norm
         # Initializers of the graph, not operations in it: those alone can be quantised.
         for kind in ('qkv', 'out', 'up', 'down'):
             setattr(self, kind, nn.ParameterList(
                 getattr(block, kind).weight.detach().T.contiguous() for block in self.blocks))
+        self.apart = nn.ModuleList(nn.ParameterList(
+            part.T.contiguous() for part in block.qkv.weight.detach().chunk(3))
+            for block in self.blocks[:early])
 
     def forward(self, x: torch.Tensor, position: torch.Tensor, norm: bool = True,
-                part: slice = slice(None)) -> torch.Tensor:
+                part: slice = slice(None), heard: Optional[int] = None) -> torch.Tensor:
         """Encode x (B, n, width), adding position (B, n, width) before every block of a part."""
         numbers = range(len(self.blocks))[part]
         if not numbers:
@@ -85,10 +112,9 @@ class FusedEncoder(nn.Module):
         x = self.blocks[numbers[0]].norm1(total)
         for i in numbers:
             block, last = self.blocks[i], i == numbers[-1]
-            x = Attention.apply(x, self.qkv[i], block.qkv.bias, block.heads) @ self.out[i]
             after = block.norm2
-            x, total = SkipNorm.apply(x, total, after.weight, after.bias, block.out.bias,
-                                      after.eps)
+            x, total = SkipNorm.apply(self._attend(x, i, heard) @ self.out[i], total,
+                                      after.weight, after.bias, block.out.bias, after.eps)
             x = F.gelu(x @ self.up[i] + block.up.bias) @ self.down[i]
             if last and not norm:
                 return total + x + block.down.bias
@@ -97,3 +123,11 @@ class FusedEncoder(nn.Module):
             x, total = SkipNorm.apply(x, skip, after.weight, after.bias, block.down.bias,
                                       after.eps)
         return x
+
+    def _attend(self, x, i, heard):
+        """Attend among all tokens x (B, n, width) or to the first of them in block i."""
+        block = self.blocks[i]
+        if heard is None:
+            return Attention.apply(x, self.qkv[i], block.qkv.bias, block.heads)
+        (q, k, v), first = self.apart[i], x[:, :heard]
+        return CrossAttention.apply(x @ q, first @ k, first @ v, block.qkv.bias, block.heads)

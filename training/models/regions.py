@@ -24,6 +24,11 @@ from training.models.student import Rebuilt
 from training.models.supertokens import Upsample
 
 
+# How many tokens early blocks attend to: the first, spread over the object, all of them where it has
+# no more. So what many tokens cost grows as their number and not as its square.
+HEARD = 64
+
+
 def regions(centers: torch.Tensor, count: int) -> torch.Tensor:
     """
     Give each group to the nearest of the first ``count`` centres.
@@ -141,7 +146,8 @@ class RegionStudent(nn.Module):
         :return: tokens and what is seen of them with their positions, (B, c, d); centres.
         """
         tokens, position = self.backbone.embed(groups, centers)
-        tokens = self.backbone.encoder(tokens, position, norm=False, part=slice(self.early))
+        tokens = self.backbone.encoder(tokens, position, norm=False, part=slice(self.early),
+                                       heard=HEARD)
         return tokens, self.mix(tokens + position), centers
 
     def rebuild(self, tokens: torch.Tensor, seen: torch.Tensor, centers: torch.Tensor,

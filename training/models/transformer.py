@@ -45,20 +45,24 @@ class Block(nn.Module):
         self.out = nn.Linear(width, width)
         self.up, self.down = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
 
-    def forward(self, x: torch.Tensor, mask: Optional[torch.Tensor] = None) -> torch.Tensor:
+    def forward(self, x: torch.Tensor, mask: Optional[torch.Tensor] = None,
+                heard: Optional[int] = None) -> torch.Tensor:
         """
         Transform x (B, n, width).
 
         :param mask: (B, 1, 1, n) added to the attention logits, or None.
+        :param heard: how many tokens all attend to, the first; None: to all.
         """
-        return self.transform(self.attend(x, mask)[0])
+        return self.transform(self.attend(x, mask, heard)[0])
 
-    def attend(self, x: torch.Tensor, mask: Optional[torch.Tensor] = None
-               ) -> Tuple[torch.Tensor, torch.Tensor]:
+    def attend(self, x: torch.Tensor, mask: Optional[torch.Tensor] = None,
+               heard: Optional[int] = None) -> Tuple[torch.Tensor, torch.Tensor]:
         """Attend among the tokens x (B, n, width); give them and the keys (B, heads, n, d)."""
         batch, count, width = x.shape
         qkv = self.qkv(self.norm1(x)).view(batch, count, 3, self.heads, width // self.heads)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)
+        if heard is not None:
+            k, v = k[:, :, :heard], v[:, :, :heard]
         # Written out: with few tokens twice as fast to train on a CPU as the fused operator.
         scores = q @ k.transpose(-2, -1) * (width // self.heads) ** -0.5
         scores = scores if mask is None else scores + mask
@@ -107,14 +111,14 @@ class Encoder(nn.Module):
 
     def forward(self, x: torch.Tensor, position: Optional[torch.Tensor] = None,
                 mask: Optional[torch.Tensor] = None, norm: bool = True,
-                part: slice = slice(None)) -> torch.Tensor:
+                part: slice = slice(None), heard: Optional[int] = None) -> torch.Tensor:
         """
         Encode x (B, n, width), adding position (B, n, width) before every block.
 
-        :param part: of the blocks, all unless told.
+        :param part: of the blocks, all unless told. :param mask: and heard, see :class:`Block`.
         """
         for block in list(self.blocks)[part]:
-            x = block(x if position is None else x + position, mask)
+            x = block(x if position is None else x + position, mask, heard)
         return self.norm(x) if norm else x
 
     def levels(self, x: torch.Tensor, position: torch.Tensor, after: Sequence[int]
