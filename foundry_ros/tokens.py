@@ -96,12 +96,13 @@ def resample(points: np.ndarray, rng: np.random.Generator, count: int = POINTS) 
     return rng.permutation(np.concatenate([np.arange(n), rng.integers(0, n, count - n)]))
 
 
-def farthest_points(points: np.ndarray, count: int = GROUPS) -> np.ndarray:
+def farthest_points(points: np.ndarray, count: int = GROUPS) -> Tuple[np.ndarray, np.ndarray]:
     """
     Spread ``count`` centres over each cloud: farthest point sampling from point 0.
 
     :param points: (B, n, 3) float32.
-    :return: (B, count) int64 indices.
+    :return: (B, count) int64 indices; (B, count, n) float32 squared distances from those centres,
+        within rounding: they may be a little below 0.
     """
     batch, n, _ = points.shape
     size = np.einsum('bij,bij->bi', points, points)
@@ -115,47 +116,34 @@ def farthest_points(points: np.ndarray, count: int = GROUPS) -> np.ndarray:
     first = np.arange(batch) * n  # of each cloud, among the points of all
     last = np.zeros(batch, np.int64)
     chosen = np.zeros((batch, count), np.int64)
-    nearest = np.full((batch, 1, n), np.inf, np.float32)
-    distance = np.empty_like(nearest)
-    for i in range(1, count):
-        np.matmul(center.take(first + last, axis=0), every, out=distance)
-        np.minimum(nearest, distance, out=nearest)
-        last = nearest[:, 0].argmax(axis=1)
+    distance = np.empty((count, batch, 1, n), np.float32)
+    nearest = np.full((batch, n), np.inf, np.float32)
+    for i, row in enumerate(distance):
         chosen[:, i] = last
-    return chosen
+        np.matmul(center.take(first + last, axis=0), every, out=row)
+        np.minimum(nearest, row[:, 0], out=nearest)
+        last = nearest.argmax(axis=1)
+    return chosen, np.moveaxis(distance[:, :, 0], 0, 1)
 
 
-def nearest_points(points: np.ndarray, centers: np.ndarray, count: int = NEIGHBOURS):
+def least(distance: np.ndarray, count: int = NEIGHBOURS) -> np.ndarray:
     """
-    Find the ``count`` nearest points of each centre, itself included, in no order.
+    Find the ``count`` nearest points of each centre, in no order.
 
-    :param points: (B, n, 3) float32.
-    :param centers: (B, g, 3) float32.
-    :return: (B, g, count) int64 indices.
+    :param distance: (..., n) float32, see :func:`farthest_points`; overwritten.
+    :return: (..., count) int64 indices.
     """
-    index = np.empty((*centers.shape[:2], count), np.int64)
-    for cloud, around, chosen in zip(points, centers, index):  # one at a time stays in the cache
-        _nearest(cloud, around, chosen)
-    return index
-
-
-def _nearest(points, centers, chosen):
-    """Write the nearest points of each centre of a cloud."""
-    count, n = chosen.shape[1], len(points)
-    distance = centers @ (-2 * points.T)
-    distance += (points * points).sum(axis=1)
-    distance += (centers * centers).sum(axis=1)[:, None]
+    n = distance.shape[-1]
     if n > MOST_PACKED:
-        chosen[:] = np.argpartition(distance, count - 1, axis=1)[:, :count]
-        return
+        return np.argpartition(distance, count - 1, axis=-1)[..., :count]
     # Positive floats are ordered like the integers of the same bits. With the index in their
     # lowest bits they are sorted by value, which is four times as fast as by index.
     low = (1 << (n - 1).bit_length()) - 1
     packed = np.maximum(distance, 0, out=distance).view(np.int32)
     packed &= ~low
     packed |= np.arange(n, dtype=np.int32)
-    packed.partition(count - 1, axis=1)
-    np.bitwise_and(packed[:, :count], low, out=chosen)
+    packed.partition(count - 1, axis=-1)
+    return np.bitwise_and(packed[..., :count], low, dtype=np.int64)
 
 
 def group(points: np.ndarray, groups: int = GROUPS, neighbours: int = NEIGHBOURS) -> Tokens:
@@ -165,9 +153,9 @@ def group(points: np.ndarray, groups: int = GROUPS, neighbours: int = NEIGHBOURS
     :param points: (B, n, 3) float32, n >= neighbours.
     """
     rows = np.arange(len(points))[:, None]
-    starts = farthest_points(points, groups)
+    starts, distance = farthest_points(points, groups)
     centers = points[rows, starts]
-    index = nearest_points(points, centers, neighbours)
+    index = least(distance, neighbours)
     around = points[rows[:, :, None], index] - centers[:, :, None]
     return Tokens(points, around, centers, index, starts)
 

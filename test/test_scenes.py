@@ -29,7 +29,7 @@ def test_centres_are_those_of_the_plain_algorithm(n):
     points = RNG.normal(size=(n, 3)).astype(np.float32)
     count = max(n // 32, 20)
     np.testing.assert_array_equal(scene_tokens.farthest_points(points, count),
-                                  tokens.farthest_points(points[None], count)[0])
+                                  tokens.farthest_points(points[None], count)[0][0])
 
 
 def test_buckets_hold_every_point_once_and_are_compact():

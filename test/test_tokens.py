@@ -25,8 +25,9 @@ def test_nearest_points(n):
     """No other point is nearer than those chosen, beyond rounding; each is there once."""
     points = RNG.normal(size=(2, n, 3)).astype(np.float32)
     points[0, :8] = points[0, 0]  # points may coincide
-    centers = points[:, :5]
-    index = tokens.nearest_points(points, centers, 32)
+    starts, distance = tokens.farthest_points(points, 5)
+    centers = points[np.arange(2)[:, None], starts]
+    index = tokens.least(distance, 32)
     assert index.shape == (2, 5, 32)
     distance = ((points[:, None].astype(float) - centers[:, :, None]) ** 2).sum(axis=-1)
     chosen = np.take_along_axis(distance, index, axis=2)
@@ -38,7 +39,7 @@ def test_nearest_points(n):
 def test_farthest_points():
     """Each next centre is the point farthest from those before, the first is point 0."""
     points = RNG.normal(size=(1, 300, 3)).astype(np.float32)
-    chosen = tokens.farthest_points(points, 20)[0]
+    chosen = tokens.farthest_points(points, 20)[0][0]
     assert chosen[0] == 0
     for k in range(1, 20):
         near = ((points[0][:, None] - points[0][chosen[:k]]) ** 2).sum(axis=-1).min(axis=1)
