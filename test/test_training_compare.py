@@ -27,12 +27,14 @@ def test_what_is_better_and_worse_is_told(tmp_path, monkeypatch, capsys):
     old, new = (make_bundle(tmp_path / name, {'name': name}) for name in ('old', 'new'))
     monkeypatch.setattr(compare, 'Student', lambda bundle, *_: bundle.name)
 
-    def hits(config, bundle, student, budget):
+    def measured(config, bundle, student, budget):
         right = {'old': 0.5, 'new': 0.75}[student]
-        return {'complete': np.full(8, right), 'single_view': np.full(8, 1 - right)}
-    monkeypatch.setattr(compare, 'hits', hits)
+        return {'complete': np.full(8, right), 'single_view': np.full(8, 1 - right),
+                'parts': np.array([right, 0.6])}
+    monkeypatch.setattr(compare, 'measured', measured)
     compare.run({'bundle': {'before': old, 'output': new, 'threads': 1}})
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith('old ') and '→ new ' in lines[0]
-    assert '| 1 | 50.0 → 75.0 (+25.0 ± 0.0) | 50.0 → 25.0 (-25.0 ± 0.0) |' in '\n'.join(lines)
+    assert ('| 1 | 50.0 → 75.0 (+25.0 ± 0.0) | 50.0 → 25.0 (-25.0 ± 0.0) | '
+            '55.0 → 67.5 (+12.5 ± ') in '\n'.join(lines)
     assert len([x for x in lines if x.startswith('| ') and '→' in x]) == 7

@@ -31,28 +31,36 @@ from training.data import sets
 from training.tasks import evaluate, scores
 
 
-def hits(config, bundle, student: Student, budget: int) -> Dict[str, np.ndarray]:
-    """Give the share of each test shape's clouds (shapes,) that is named rightly, by kind."""
+def measured(config, bundle, student: Student, budget: int) -> Dict[str, np.ndarray]:
+    """
+    Give what each test shape's clouds reach (shapes,).
+
+    :return: by kind, the share of them that is named rightly; ``parts``: the part IoU of whole
+        clouds, their category predicted.
+    """
     _, _, hit, single = evaluate.classification(student, config, list(bundle.classes), budget)
-    shapes = len(sets.read('modelnet40_test', config['data']['root']).labels)
-    return {kind: hit[mask].reshape(shapes, -1).mean(1)
-            for kind, mask in scores.by_kind(single).items()}
+    shapes, parted = (len(sets.read(name, config['data']['root']).labels)
+                      for name in ('modelnet40_test', 'parts_test'))
+    found = {kind: hit[mask].reshape(shapes, -1).mean(1)
+             for kind, mask in scores.by_kind(single).items()}
+    iou, _, _ = evaluate.part_ious(student, config, bundle, budget)
+    whole = ~np.asarray(sets.tokens('parts_test', config['data']).single_view)
+    return {**found, 'parts': iou[whole, 0].reshape(parted, -1).mean(1)}
 
 
 def line(budget: int, old, new, before: Dict[str, np.ndarray], after: Dict[str, np.ndarray]) -> str:
     """Write a row: what both reach, and by how much the new one is better."""
     cells = []
-    for kind in scores.KINDS:
+    for kind in (*scores.KINDS, 'parts'):
         better = after[kind] - before[kind]
         cells.append(f'{100 * before[kind].mean():.1f} → {100 * after[kind].mean():.1f} '
                      f'({100 * better.mean():+.1f} ± {100 * metrics.interval(better):.1f})')
-    for stated in (lambda row: row['part_miou']['complete']['miou_i'],
-                   lambda row: row['unknown']['auroc_complete_never_seen']):
-        values = [bundle.manifest['accuracy'].get(budget, {}) for bundle in (old, new)]
-        try:
-            cells.append(' → '.join(f'{100 * stated(row):.1f}' for row in values))
-        except KeyError:
-            cells.append('')
+    values = [bundle.manifest['accuracy'].get(budget, {}) for bundle in (old, new)]
+    try:
+        cells.append(' → '.join(f'{100 * row["unknown"]["auroc_complete_never_seen"]:.1f}'
+                                for row in values))
+    except KeyError:
+        cells.append('')
     return f'| {budget} | ' + ' | '.join(cells) + ' |'
 
 
@@ -71,5 +79,5 @@ def run(config, resume=False):
     students = [(b, Student(b, ['CPUExecutionProvider'], config['bundle']['threads']))
                 for b in (old, new)]
     for budget in new.token_budgets:
-        both = [hits(config, *each, budget) for each in students]
+        both = [measured(config, *each, budget) for each in students]
         print(line(budget, old, new, *both), flush=True)

@@ -72,8 +72,12 @@ def classification(student, config, names, budget):
     return row, logits, hit, single
 
 
-def parts(student, config, bundle, budget):
-    """Measure part IoU on the part set's test shapes, category predicted and given."""
+def part_ious(student, config, bundle, budget):
+    """
+    Give the part IoU of each cloud of the part set's test shapes.
+
+    :return: (M, 2) with the category predicted and given; the categories predicted and true (M,).
+    """
     data = config['data']
     tokens = sets.tokens('parts_test', data)
     shapes = sets.read('parts_test', data['root'])
@@ -87,10 +91,18 @@ def parts(student, config, bundle, budget):
         at = scores.at_points(logits[i], tokens.near[i], tokens.weight[i])
         for j, given in enumerate((predicted[i], own[i])):
             iou[i, j] = scores.iou(at, np.asarray(tokens.part[i]), category, own[i], given)
+    return iou, predicted, own
+
+
+def parts(student, config, bundle, budget):
+    """Measure part IoU on the part set's test shapes, category predicted and given."""
+    iou, predicted, own = part_ious(student, config, bundle, budget)
+    shapes = len(sets.read('parts_test', config['data']['root']).labels)
+    single = np.asarray(sets.tokens('parts_test', config['data']).single_view)
     row = {}
-    for kind, mask in scores.by_kind(np.asarray(tokens.single_view)).items():
+    for kind, mask in scores.by_kind(single).items():
         instance, per_category = scores.mean_ious(iou[mask], own[mask])
-        per_shape = iou[mask][:, 0].reshape(len(shapes.labels), -1).mean(1)
+        per_shape = iou[mask][:, 0].reshape(shapes, -1).mean(1)
         row[kind] = {
             'miou_i': float(instance[0]), 'interval': metrics.interval(per_shape),
             'miou_c': float(per_category[0]), 'miou_i_category_given': float(instance[1]),
