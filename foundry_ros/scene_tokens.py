@@ -15,9 +15,9 @@
 """
 A whole scene as one sequence of tokens: a centre for every 32 points, in less than quadratic time.
 
-The centres are those of :func:`foundry_ros.tokens.farthest_points`. Points lie in buckets, the
-leaves of a k-d tree; a new centre can bring only those buckets nearer that it is closer to than
-their farthest point is to a centre, which soon are few (QuickFPS, Han et al. 2023).
+The centres are those of :func:`foundry_ros.tokens.farthest_points` but for ties. Points lie in
+buckets, the leaves of a k-d tree; a new centre can bring only those buckets nearer that it is
+closer to than their farthest point is to a centre, which soon are few (QuickFPS, Han et al. 2023).
 """
 
 from typing import Tuple

@@ -29,6 +29,7 @@ GROUPS = 64
 NEIGHBOURS = 32
 # Up to so many points, distances are told apart to a two-thousandth though they carry an index.
 MOST_PACKED = 4096
+AT_ONCE = 16  # clouds; more of their distances would not stay in the cache
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ def farthest_points(points: np.ndarray, count: int = GROUPS) -> Tuple[np.ndarray
     """
     Spread ``count`` centres over each cloud: farthest point sampling from point 0.
 
-    :param points: (B, n, 3) float32.
+    :param points: (B, n, 3) float32, near the origin: rounding grows with the distance from it.
     :return: (B, count) int64 indices; (B, count, n) float32 squared distances from those centres,
         within rounding: they may be a little below 0.
     """
@@ -153,9 +154,13 @@ def group(points: np.ndarray, groups: int = GROUPS, neighbours: int = NEIGHBOURS
     :param points: (B, n, 3) float32, n >= neighbours.
     """
     rows = np.arange(len(points))[:, None]
-    starts, distance = farthest_points(points, groups)
+    starts = np.empty((len(points), groups), np.int64)
+    index = np.empty((len(points), groups, neighbours), np.int64)
+    for first in range(0, len(points), AT_ONCE):
+        some = slice(first, first + AT_ONCE)
+        starts[some], distance = farthest_points(points[some], groups)
+        index[some] = least(distance, neighbours)
     centers = points[rows, starts]
-    index = least(distance, neighbours)
     around = points[rows[:, :, None], index] - centers[:, :, None]
     return Tokens(points, around, centers, index, starts)
 

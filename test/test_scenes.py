@@ -24,12 +24,16 @@ RNG = np.random.default_rng(5)
 
 
 @pytest.mark.parametrize('n', [33, 100, 1000, 4097, 20000])
-def test_centres_are_those_of_the_plain_algorithm(n):
+def test_each_centre_is_the_point_farthest_from_those_before(n):
     """Whatever the number of points, and so the shape of the buckets."""
     points = RNG.normal(size=(n, 3)).astype(np.float32)
-    count = max(n // 32, 20)
-    np.testing.assert_array_equal(scene_tokens.farthest_points(points, count),
-                                  tokens.farthest_points(points[None], count)[0][0])
+    chosen = scene_tokens.farthest_points(points, max(n // 32, 20))
+    assert chosen[0] == 0
+    nearest = np.full(n, np.inf)
+    for before, after in zip(chosen, chosen[1:]):
+        step = points.astype(float) - points[before]
+        nearest = np.minimum(nearest, (step * step).sum(axis=1))
+        assert nearest[after] >= nearest.max() * (1 - 1e-5)
 
 
 def test_buckets_hold_every_point_once_and_are_compact():

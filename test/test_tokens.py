@@ -21,7 +21,7 @@ RNG = np.random.default_rng(3)
 
 
 @pytest.mark.parametrize('n', [40, 1000, 1024, tokens.MOST_PACKED + 4])
-def test_nearest_points(n):
+def test_nearest_neighbours(n):
     """No other point is nearer than those chosen, beyond rounding; each is there once."""
     points = RNG.normal(size=(2, n, 3)).astype(np.float32)
     points[0, :8] = points[0, 0]  # points may coincide

@@ -89,12 +89,15 @@ def test_the_published_tokenizer_needs_three_fifths_of_the_operations():
     assert counts[1] == pytest.approx(1.23e9, rel=0.01) and counts[1] < 0.85 * counts[0]
 
 
-def test_a_fused_encoder_is_the_plain_one_within_rounding():
+@pytest.mark.parametrize('options', [
+    {}, {'part': slice(2, None)}, {'part': slice(0)}, {'part': slice(2), 'norm': False},
+    {'part': slice(2), 'norm': False, 'heard': 3}])
+def test_a_fused_encoder_is_the_plain_one_within_rounding(options):
     torch.manual_seed(0)
     encoder = trained(Encoder(32, 3, 4))
     x, position = torch.randn(2, 5, 32), torch.randn(2, 5, 32)
-    torch.testing.assert_close(FusedEncoder(encoder)(x, position), encoder(x, position),
-                               atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(FusedEncoder(encoder, 2)(x, position, **options),
+                               encoder(x, position, **options), atol=1e-5, rtol=1e-5)
 
 
 def test_a_graph_serves_any_number_of_groups(recogniser, graph):

@@ -20,10 +20,13 @@ import pytest
 
 torch = pytest.importorskip('torch')
 
+from training import config  # noqa: E402
+from training.config import ConfigError  # noqa: E402
 from training.export import largest_differences, write_onnx  # noqa: E402
 from training.models.backbone import pool, Size  # noqa: E402
 from training.models.regions import regions, RegionStudent  # noqa: E402
 from training.models.student import MENU  # noqa: E402
+from training.tasks.distill import make_student, start_from  # noqa: E402
 from training.tasks.finetune import begin, begin_heads, Recogniser  # noqa: E402
 
 SMALL = Size(width=16, depth=2, heads=2, first=[8], second=[16], drop_path=0, dropout=0,
@@ -121,19 +124,17 @@ def test_early_blocks_attend_to_the_first_tokens_of_many(moved, heard):
     assert not torch.equal(before[:, moved], after[:, moved])
 
 
-@torch.no_grad()
-def test_the_export_of_early_blocks_takes_any_number_of_groups(tmp_path):
-    model = Recogniser(RegionStudent(SMALL, 16, early=1), 16, 5, 4).eval()
-    write_onnx(model, tmp_path / 'model.onnx')
-    many = [torch.cat([x, x + 0.1], dim=1).numpy() for x in clouds()]
-    found = largest_differences(model, tmp_path / 'model.onnx', *many)
-    assert max(found.values()) < 1e-4
-
-
 @pytest.mark.parametrize('early', [2, -1])
 def test_a_block_is_left_for_the_regions(early):
-    with pytest.raises(ValueError, match='of 2 blocks before regions'):
+    with pytest.raises(ValueError, match=f'early is 0 to 1 of 2 blocks, not {early}'):
         RegionStudent(SMALL, 16, early=early)
+
+
+def checkpoint(path, model, **student):
+    """Write a checkpoint as a run would; ``student`` is that section of its configuration."""
+    torch.save({'state_dict': {f'model.{k}': v for k, v in model.state_dict().items()},
+                'hyper_parameters': {'config': {'student': student}}}, path)
+    return path
 
 
 @pytest.mark.parametrize('early', [0, 1])
@@ -141,21 +142,53 @@ def test_a_block_is_left_for_the_regions(early):
 def test_a_teacher_of_any_depth_begins_with_what_a_student_without_encoder_says(early, tmp_path):
     size = replace(SMALL, depth=early)
     first = Recogniser(RegionStudent(size, 16, encode=False, early=early), 16, 5, 4).eval()
-    state = {f'model.{name}': value for name, value in first.state_dict().items()}
-    torch.save({'state_dict': state}, tmp_path / 'own.ckpt')
+    own = checkpoint(tmp_path / 'own.ckpt', first, encode=False, early=early)
     teacher = Recogniser(RegionStudent(SMALL, 16, early=early), 16, 5, 4, part_hidden=32).eval()
     late = teacher.student.backbone.encoder.blocks[1].qkv.weight.clone()
-    begin(teacher.student, tmp_path / 'own.ckpt')
-    begin_heads(teacher, tmp_path / 'own.ckpt')
-    own = teacher.class_head.opinions(teacher.student(*clouds(), 64).summary)[1]
-    said = first.class_head(first.student(*clouds(), 64).summary)
-    assert torch.allclose(own, said, atol=1e-6)
+    begin(teacher.student, own)
+    begin_heads(teacher, own)
+    said = teacher.class_head.opinions(teacher.student(*clouds(), 64).summary)[1]
+    wanted = first.class_head(first.student(*clouds(), 64).summary)
+    assert torch.allclose(said, wanted, atol=1e-6)
     assert torch.equal(teacher.student.backbone.encoder.blocks[1].qkv.weight, late)
 
 
-def test_a_student_with_other_blocks_is_not_begun_with(tmp_path):
-    other = Recogniser(RegionStudent(replace(SMALL, depth=1), 16), 16, 5, 4)
-    state = {f'model.{name}': value for name, value in other.state_dict().items()}
-    torch.save({'state_dict': state}, tmp_path / 'other.ckpt')
-    with pytest.raises(RuntimeError, match='Missing key'):
-        begin(RegionStudent(SMALL, 16), tmp_path / 'other.ckpt')
+@pytest.mark.parametrize('depth, early, error, said', [
+    (1, 0, RuntimeError, 'Missing key'),
+    (2, 1, ConfigError, 'other.ckpt is of a student with student.early=1, not 0')])
+def test_a_student_with_other_blocks_is_not_begun_with(depth, early, error, said, tmp_path):
+    made = Recogniser(RegionStudent(replace(SMALL, depth=depth), 16, early=early), 16, 5, 4)
+    other = checkpoint(tmp_path / 'other.ckpt', made, early=early)
+    with pytest.raises(error, match=said):
+        begin(RegionStudent(SMALL, 16), other)
+
+
+@pytest.mark.parametrize('of_model, of_checkpoint', [
+    ({}, {'pooled': 0}), ({'pooled': 0}, {'encode': False}), ({'encode': False}, {'pooled': 0})])
+def test_heads_that_read_something_else_are_not_begun_with(of_model, of_checkpoint, tmp_path):
+    model, other = (Recogniser(RegionStudent(SMALL, 16, **options), 16, 5, 4)
+                    for options in (of_model, of_checkpoint))
+    path = checkpoint(tmp_path / 'other.ckpt', other, **of_checkpoint)
+    with pytest.raises(ConfigError, match='other.ckpt has no class head of the kind'):
+        begin_heads(model, path)
+
+
+def test_the_shipped_bundles_stages_follow_on_from_each_other(tmp_path):
+    own, teacher, distilled, tuned = (
+        config.load(f'training/configs/lean/{stage}.yaml')
+        for stage in ('own', 'teacher', 'distill', 'finetune'))
+    first = checkpoint(tmp_path / 'own.ckpt', Recogniser(make_student(own), 128, 5, 4),
+                       **own['student'])
+    model = Recogniser(make_student(teacher), 128, 5, 4)
+    begin(model.student, first)
+    begin_heads(model, first)
+    second = checkpoint(tmp_path / 'teacher.ckpt', model, **teacher['student'])
+    student = make_student(distilled)
+    frozen = start_from(student, second, distilled['student']['from_teacher'])
+    assert student.backbone.encoder.blocks[0] in frozen
+    assert not any(p.requires_grad for part in frozen for p in part.parameters())
+    for name, value in model.student.state_dict().items():
+        assert torch.equal(student.state_dict()[name], value), name
+    made = make_student(tuned)
+    made.load_state_dict(student.state_dict())
+    begin_heads(Recogniser(made, 128, 5, 4), second)

@@ -134,11 +134,16 @@ def test_the_bundle_is_one_the_robot_takes_at_every_budget(trained):
         assert np.isfinite(prediction.class_logits).all()
 
 
-def test_evaluation_fills_the_manifest(trained, root, monkeypatch, tmp_path):
+def test_evaluation_fills_the_manifest(trained, root, monkeypatch, tmp_path, capsys):
     tmp, _, heads = trained
     monkeypatch.setattr('training.tasks.evaluate.RESULTS', tmp_path)
     monkeypatch.setattr('training.data.shapes.SIMULATED', {'box': 4})
     assert run('evaluate', tmp, root, '--config', f'{CONFIGS}/finetune.yaml', *heads) == 0
+    capsys.readouterr()
+    assert run('compare', tmp, root, '--config', f'{CONFIGS}/finetune.yaml', *heads,
+               f'bundle.before={tmp}/bundle') == 0
+    rows = [x for x in capsys.readouterr().out.splitlines() if '→' in x][1:]
+    assert len(rows) == 7 and all(x.count('(+0.0 ± 0.0)') == 3 for x in rows)
     manifest = yaml.safe_load((tmp / 'bundle/manifest.yaml').read_text())
     row = manifest['accuracy'][64]
     assert 0 <= row['complete']['accuracy'] <= 1 and len(row['complete']['seeds']) == 5

@@ -16,7 +16,7 @@
 An encoder in onnxruntime's own operators: a third of the nodes, which is what small inputs wait
 for.
 
-Both operators run on its CPU and CUDA providers; TensorRT leaves them to CUDA.
+They run on its CPU and CUDA providers; TensorRT leaves them to CUDA.
 """
 
 from typing import Optional

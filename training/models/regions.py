@@ -24,8 +24,8 @@ from training.models.student import Rebuilt
 from training.models.supertokens import Upsample
 
 
-# How many tokens early blocks attend to: the first, spread over the object, all of them where it has
-# no more. So what many tokens cost grows as their number and not as its square.
+# How many tokens early blocks attend to: the first, spread over the object, all of them where
+# there are no more. So what many tokens cost grows as their number and not as its square.
 HEARD = 64
 
 
@@ -84,8 +84,8 @@ class RegionStudent(nn.Module):
     """
     Tokenizer, regions, encoder and upsampling; see :class:`Student` for the interface.
 
-    With all tokens it is the plain encoder, so it can start as its teacher and is that there;
-    what regions need beyond it grows with their extent.
+    With all tokens it is the plain encoder (early blocks up to :data:`HEARD` tokens), so it can
+    start as its teacher and is that there; what regions need beyond it grows with their extent.
 
     :param size: of its backbone. :param teacher_width: of the tokens that it rebuilds, the same.
     :param pooled: width in which the student's own tokens are summarised, a second opinion of the
@@ -109,7 +109,8 @@ class RegionStudent(nn.Module):
             raise ValueError(f'a student of regions is as wide as its teacher, {teacher_width}, '
                              f'not {size.width}')
         if not 0 <= early <= size.depth - encode:
-            raise ValueError(f'{early} of {size.depth} blocks before regions leave none for them')
+            raise ValueError(f'early is 0 to {size.depth - encode} of {size.depth} blocks, not '
+                             f'{early}')
         self.encode, self.residual, self.early, width = encode, residual, early, size.width
         self.backbone = Backbone(size)
         self.mix = nn.Sequential(nn.GELU(), nn.Linear(width, width))

@@ -50,14 +50,18 @@ class Block(nn.Module):
         """
         Transform x (B, n, width).
 
-        :param mask: (B, 1, 1, n) added to the attention logits, or None.
+        :param mask: (B, 1, 1, n or heard) added to the attention logits, or None.
         :param heard: how many tokens all attend to, the first; None: to all.
         """
         return self.transform(self.attend(x, mask, heard)[0])
 
     def attend(self, x: torch.Tensor, mask: Optional[torch.Tensor] = None,
                heard: Optional[int] = None) -> Tuple[torch.Tensor, torch.Tensor]:
-        """Attend among the tokens x (B, n, width); give them and the keys (B, heads, n, d)."""
+        """
+        Attend among the tokens x (B, n, width), see :meth:`forward`.
+
+        :return: they, and the keys (B, heads, n or heard, d).
+        """
         batch, count, width = x.shape
         qkv = self.qkv(self.norm1(x)).view(batch, count, 3, self.heads, width // self.heads)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)

@@ -23,8 +23,9 @@ from lightning.pytorch.callbacks import ModelCheckpoint, TQDMProgressBar
 import torch
 from torch import distributed
 
-from training.config import RunError
+from training.config import ConfigError, RunError
 from training.models.backbone import Backbone, Size
+from training.models.regions import RegionStudent
 from training.tasks.checkpoints import History, steps_of, WholeCheckpoints
 from training.tasks.synchronise import SharedNorms
 from training.tasks.throughput import Throughput
@@ -152,10 +153,26 @@ def weights(path, prefix: str) -> Dict[str, torch.Tensor]:
     return {k[len(prefix):]: v for k, v in state.items() if k.startswith(prefix)}
 
 
-def region_weights(path) -> Dict[str, torch.Tensor]:
-    """Read the student of regions that a fine-tuned teacher is; {} of a checkpoint of another."""
+def student_of(path) -> Dict[str, Any]:
+    """Read how the student of a checkpoint was made, {} where it has none or does not say."""
+    kept = torch.load(path, map_location='cpu', weights_only=True).get('hyper_parameters', {})
+    return kept.get('config', {}).get('student', {})
+
+
+def region_weights(path, student: RegionStudent) -> Dict[str, torch.Tensor]:
+    """
+    Read the student of regions that a fine-tuned teacher is; {} of a checkpoint of another.
+
+    :raises ConfigError: its weights are for other early blocks than the student has.
+    """
     state = weights(path, 'model.student.')
-    return state if 'mix.1.weight' in state else {}
+    if 'mix.1.weight' not in state:
+        return {}
+    early = student_of(path).get('early', 0)
+    if early != student.early:
+        raise ConfigError(f'{path} is of a student with student.early={early}, not '
+                          f'{student.early}')
+    return state
 
 
 def backbone_weights(path) -> Dict[str, torch.Tensor]:

@@ -39,16 +39,15 @@ def measured(config, bundle, student: Student, budget: int) -> Dict[str, np.ndar
         clouds, their category predicted.
     """
     _, _, hit, single = evaluate.classification(student, config, list(bundle.classes), budget)
-    shapes, parted = (len(sets.read(name, config['data']['root']).labels)
-                      for name in ('modelnet40_test', 'parts_test'))
+    shapes = len(sets.read('modelnet40_test', config['data']['root']).labels)
     found = {kind: hit[mask].reshape(shapes, -1).mean(1)
              for kind, mask in scores.by_kind(single).items()}
-    iou, _, _ = evaluate.part_ious(student, config, bundle, budget)
-    whole = ~np.asarray(sets.tokens('parts_test', config['data']).single_view)
-    return {**found, 'parts': iou[whole, 0].reshape(parted, -1).mean(1)}
+    parts = evaluate.part_ious(student, config, bundle, budget)
+    return {**found, 'parts': parts.iou[~parts.single, 0].reshape(parts.shapes, -1).mean(1)}
 
 
-def line(budget: int, old, new, before: Dict[str, np.ndarray], after: Dict[str, np.ndarray]) -> str:
+def line(budget: int, old, new, before: Dict[str, np.ndarray],
+         after: Dict[str, np.ndarray]) -> str:
     """Write a row: what both reach, and by how much the new one is better."""
     cells = []
     for kind in (*scores.KINDS, 'parts'):
@@ -75,7 +74,8 @@ def run(config, resume=False):
     old, new = (bundles.load_bundle(config['bundle'][which]) for which in ('before', 'output'))
     print(f'{old.name} {old.version}, {size(old):.1f} MB → {new.name} {new.version}, '
           f'{size(new):.1f} MB\n')
-    print('| tokens | complete | single view | parts mIoU_I | unknown AUROC |\n|---|---|---|---|---|')
+    print('| tokens | complete | single view | parts mIoU_I | unknown AUROC |')
+    print('|---|---|---|---|---|')
     students = [(b, Student(b, ['CPUExecutionProvider'], config['bundle']['threads']))
                 for b in (old, new)]
     for budget in new.token_budgets:

@@ -39,22 +39,26 @@ def make_student(config) -> Union[Student, RegionStudent, Reduced]:
 
     ``reduce`` names one by other means than supertokens, ``gate`` one as published, and the
     assignment ``regions`` one whose tokens are regions.
+
+    :raises ConfigError: its parts do not go together.
     """
-    s = config['student']
+    try:
+        return _make(config['student'], size_of(config['model']), config['teacher']['width'])
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+
+
+def _make(s, size, width):
+    """Make a student of its section of the configuration and a teacher's width."""
     if 'reduce' in s:
-        try:
-            return make_reduced(size_of(config['model']), config['teacher']['width'], s)
-        except ValueError as error:
-            raise ConfigError(str(error)) from None
+        return make_reduced(size, width, s)
     if s.get('gate') is not None:
         known = ('supertokens', 'gate', 'ratio', 'content', 'temperature')
-        return Foundry(size_of(config['model']), config['teacher']['width'],
-                       **{k: s[k] for k in known if k in s})
+        return Foundry(size, width, **{k: s[k] for k in known if k in s})
     if s['assignment'] == 'regions':
-        return RegionStudent(size_of(config['model']), config['teacher']['width'], s['pooled'],
-                             s['encode'], s['residual'], s['early'])
-    return Student(size_of(config['model']), config['teacher']['width'], s['supertokens'],
-                   s['assignment'], s['positions'], s['encode'])
+        return RegionStudent(size, width, s['pooled'], s['encode'], s['residual'],
+                             s.get('early', 0))
+    return Student(size, width, s['supertokens'], s['assignment'], s['positions'], s['encode'])
 
 
 class Distill(Task):
@@ -124,7 +128,7 @@ def start_from(student: nn.Module, checkpoint, what) -> List[nn.Module]:
     :param what: ``encoder`` where tokenizers differ, ``shared`` where a student has more blocks.
     :return: the parts that do not learn.
     """
-    whole = region_weights(checkpoint) if isinstance(student, RegionStudent) else {}
+    whole = region_weights(checkpoint, student) if isinstance(student, RegionStudent) else {}
     if whole:
         student.load_state_dict(whole, strict=False)  # a control lacks some of it
         for part in student.untouched():

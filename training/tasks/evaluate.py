@@ -22,6 +22,7 @@ the temperature is fitted, on validation shapes.
 import json
 from pathlib import Path
 import time
+from typing import NamedTuple
 
 from foundry_ros import bundle as bundles
 from foundry_ros.student import Student
@@ -72,12 +73,18 @@ def classification(student, config, names, budget):
     return row, logits, hit, single
 
 
-def part_ious(student, config, bundle, budget):
-    """
-    Give the part IoU of each cloud of the part set's test shapes.
+class PartIous(NamedTuple):
+    """Of each of M clouds, as many of every shape, in order."""
 
-    :return: (M, 2) with the category predicted and given; the categories predicted and true (M,).
-    """
+    iou: np.ndarray          # (M, 2) with the category predicted and given
+    predicted: np.ndarray    # (M,) category
+    own: np.ndarray          # (M,) category
+    single: np.ndarray       # (M,) bool, true of single views
+    shapes: int
+
+
+def part_ious(student, config, bundle, budget) -> PartIous:
+    """Measure part IoU on clouds of the part set's test shapes."""
     data = config['data']
     tokens = sets.tokens('parts_test', data)
     shapes = sets.read('parts_test', data['root'])
@@ -91,14 +98,12 @@ def part_ious(student, config, bundle, budget):
         at = scores.at_points(logits[i], tokens.near[i], tokens.weight[i])
         for j, given in enumerate((predicted[i], own[i])):
             iou[i, j] = scores.iou(at, np.asarray(tokens.part[i]), category, own[i], given)
-    return iou, predicted, own
+    return PartIous(iou, predicted, own, np.asarray(tokens.single_view), len(shapes.labels))
 
 
 def parts(student, config, bundle, budget):
     """Measure part IoU on the part set's test shapes, category predicted and given."""
-    iou, predicted, own = part_ious(student, config, bundle, budget)
-    shapes = len(sets.read('parts_test', config['data']['root']).labels)
-    single = np.asarray(sets.tokens('parts_test', config['data']).single_view)
+    iou, predicted, own, single, shapes = part_ious(student, config, bundle, budget)
     row = {}
     for kind, mask in scores.by_kind(single).items():
         instance, per_category = scores.mean_ious(iou[mask], own[mask])

@@ -14,6 +14,8 @@
 
 """Fine-tuning: heads on a student, for classes and parts, at every budget."""
 
+from typing import Dict
+
 import numpy as np
 import torch
 from torch import nn
@@ -26,8 +28,8 @@ from training.models.heads import make_class_head, PartHead, TwoClassHeads
 from training.models.regions import RegionStudent
 from training.models.student import Student
 from training.tasks import budgets
-from training.tasks.common import (backbone_weights, class_head_weights, compile_backbone, fit,
-                                   mean_over_all, region_weights, Task, weights)
+from training.tasks.common import (backbone_weights, compile_backbone, fit, mean_over_all,
+                                   region_weights, student_of, Task, weights)
 from training.tasks.distill import make_student
 
 
@@ -104,7 +106,7 @@ class Finetune(Task):
 
         The smaller ones also learn what the largest says (the sandwich rule of slimmable
         networks, Yu and Huang 2019) and weigh less in all, or they would take the encoder from it.
-        The tokenizer is paid once.
+        The tokenizer and early blocks are paid once.
         """
         menu = budgets.of_step(self.config, self.global_step)
         embedded = self.model.student.embed(batch['groups'], batch['centers'])
@@ -156,16 +158,16 @@ def begin(student: nn.Module, checkpoint) -> None:
     """
     Begin with a distilled student, a teacher of its kind, or a backbone where that is all.
 
-    A student of early blocks alone gives what it has, whatever the depth of this one.
+    A student without an encoder gives what it has, whatever the depth of this one.
     """
     state = weights(checkpoint, 'student.')
     if isinstance(student, RegionStudent):
-        state = state or region_weights(checkpoint)
-        late = tuple(f'backbone.encoder.blocks.{i}.' for i in range(
-            student.early, len(student.backbone.encoder.blocks)))
-        if state and not any(name.startswith(late) for name in state):
-            made = student.state_dict().items()
-            state = {**{name: value for name, value in made if name.startswith(late)}, **state}
+        state = state or region_weights(checkpoint, student)
+        if state and not student_of(checkpoint).get('encode', True):
+            late = tuple(f'backbone.encoder.blocks.{i}.' for i in range(
+                student.early, len(student.backbone.encoder.blocks)))
+            state.update((name, value) for name, value in student.state_dict().items()
+                         if name.startswith(late))
     if state:
         student.load_state_dict(state)
     else:
@@ -176,21 +178,30 @@ def begin_heads(model: Recogniser, checkpoint) -> None:
     """
     Begin with the heads of a checkpoint, or the one class head that both sides have.
 
-    :raises ConfigError: the model has two class heads and the checkpoint neither.
+    :raises ConfigError: they have none in common.
     """
-    head, state = model.class_head, weights(checkpoint, 'model.class_head.')
-    if isinstance(head, TwoClassHeads) and 'trust.weight' not in state:
-        if not region_weights(checkpoint):
-            raise ConfigError(f'{checkpoint} has one class head, the student two: heads.begin '
-                              "names a checkpoint of regions, or is ''")
-        head.own.load_state_dict(state)  # its part head read other tokens than the encoder's
-        return
-    if isinstance(model.student, RegionStudent) and not model.student.encode:
-        state = weights(checkpoint, 'model.class_head.own.')
-    elif not isinstance(head, TwoClassHeads):
-        state = class_head_weights(checkpoint)
-    head.load_state_dict(state)
-    model.part_head.load_state_dict(weights(checkpoint, 'model.part_head.'))
+    found, head, student = class_heads(checkpoint), model.class_head, model.student
+    two = isinstance(head, TwoClassHeads)
+    own = isinstance(student, RegionStudent) and not student.encode
+    wanted = 'both' if two else 'own' if own else 'encoded'
+    if wanted in found:
+        head.load_state_dict(found[wanted])
+        model.part_head.load_state_dict(weights(checkpoint, 'model.part_head.'))
+    elif two and 'own' in found:
+        head.own.load_state_dict(found['own'])  # its part head read other tokens than encoded ones
+    else:
+        raise ConfigError(f'{checkpoint} has no class head of the kind that the student has '
+                          f"({wanted}): heads.begin names a teacher of its kind, or is ''")
+
+
+def class_heads(checkpoint) -> Dict[str, Dict[str, torch.Tensor]]:
+    """Read the class heads of a checkpoint: ``encoded``, ``own`` (of tokens), ``both``."""
+    state = weights(checkpoint, 'model.class_head.')
+    if 'trust.weight' in state:
+        each = {kind: weights(checkpoint, f'model.class_head.{kind}.')
+                for kind in ('encoded', 'own')}
+        return {'both': state, **each}
+    return {'encoded' if student_of(checkpoint).get('encode', True) else 'own': state}
 
 
 def run(config, resume=False):

@@ -18,14 +18,17 @@ from pathlib import Path
 
 import torch
 
+from training.tasks.common import student_of
+
 
 def run(config, resume=False):
     """Write ``kept`` of the configuration from the last checkpoint of its run."""
     del resume
-    state = torch.load(Path(config['output']) / 'last.ckpt', map_location='cpu',
-                       weights_only=True)['state_dict']
+    last = Path(config['output']) / 'last.ckpt'
+    state = torch.load(last, map_location='cpu', weights_only=True)['state_dict']
     half = {k: v.half() if v.is_floating_point() else v for k, v in state.items()}
     kept = Path(config['kept'])
     kept.parent.mkdir(parents=True, exist_ok=True)
-    torch.save({'state_dict': half}, kept)
+    made = {'config': {'student': student_of(last)}}  # what its weights do not tell
+    torch.save({'state_dict': half, 'hyper_parameters': made}, kept)
     print(f'wrote {kept}: {kept.stat().st_size / 1e6:.1f} MB')
