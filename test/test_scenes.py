@@ -14,7 +14,7 @@
 
 """Whole scenes as one sequence of tokens: the same centres, neighbours, memory that ends."""
 
-from foundry_ros import bench_scenes, scene_tokens, tokens
+from foundry_ros import bench_scenes, scene_tokens
 from foundry_ros.bundle import load_bundle
 from mock_bundle import make_bundle
 import numpy as np
