@@ -19,7 +19,6 @@ from pathlib import Path
 import subprocess
 import sys
 
-from filelock import FileLock
 import numpy as np
 import pytest
 import yaml
@@ -27,6 +26,7 @@ import yaml
 torch = pytest.importorskip('torch', reason='the training side needs torch')
 pytest.importorskip('lightning', reason='the training side needs lightning')
 
+from filelock import FileLock  # noqa: E402, I100
 from test_training_run import overrides, root  # noqa: E402, F401, I100
 from training.__main__ import main  # noqa: E402
 from training.models.backbone import Backbone, Size  # noqa: E402
