@@ -28,8 +28,8 @@ from training.models.heads import make_class_head, PartHead, TwoClassHeads
 from training.models.regions import RegionStudent
 from training.models.student import Student
 from training.tasks import budgets
-from training.tasks.common import (backbone_weights, compile_backbone, fit, mean_over_all,
-                                   region_weights, student_of, Task, weights)
+from training.tasks.common import (backbone_weights, class_head_weights, compile_backbone, fit,
+                                   mean_over_all, region_weights, student_of, Task, weights)
 from training.tasks.distill import make_student
 
 
@@ -198,9 +198,8 @@ def class_heads(checkpoint) -> Dict[str, Dict[str, torch.Tensor]]:
     """Read the class heads of a checkpoint: ``encoded``, ``own`` (of tokens), ``both``."""
     state = weights(checkpoint, 'model.class_head.')
     if 'trust.weight' in state:
-        each = {kind: weights(checkpoint, f'model.class_head.{kind}.')
-                for kind in ('encoded', 'own')}
-        return {'both': state, **each}
+        return {'both': state, 'encoded': class_head_weights(checkpoint),
+                'own': weights(checkpoint, 'model.class_head.own.')}
     return {'encoded' if student_of(checkpoint).get('encode', True) else 'own': state}
 
 
