@@ -31,7 +31,7 @@ from training.tasks.figures_data import Subject  # noqa: E402
 from training.tasks.figures_supertokens import shares  # noqa: E402
 
 CONFIG = 'training/configs/small/figures.yaml'
-TINY = {'width': 16, 'depth': 1, 'heads': 2, 'first': [8, 8], 'second': [16]}
+TINY = {'width': 16, 'depth': 2, 'heads': 2, 'first': [8, 8], 'second': [16]}
 
 
 def made_up(name, root):

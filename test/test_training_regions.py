@@ -175,8 +175,8 @@ def test_heads_that_read_something_else_are_not_begun_with(of_model, of_checkpoi
 
 def test_the_shipped_bundles_stages_follow_on_from_each_other(tmp_path):
     own, teacher, distilled, tuned = (
-        config.load(f'training/configs/lean/{stage}.yaml')
-        for stage in ('own', 'teacher', 'distill', 'finetune'))
+        config.load(f'training/configs/{stage}.yaml')
+        for stage in ('small/own', 'lean/teacher', 'lean/distill', 'lean/finetune'))
     first = checkpoint(tmp_path / 'own.ckpt', Recogniser(make_student(own), 128, 5, 4),
                        **own['student'])
     model = Recogniser(make_student(teacher), 128, 5, 4)

@@ -34,7 +34,7 @@ from training.study import published, runs, tables, train  # noqa: E402
 from training.tasks import scores  # noqa: E402
 
 SMALL = Path('training/configs/small')
-SIZE = Size(width=16, depth=1, heads=2, tokenizer='lean', first=(8, 8), second=(16,))
+SIZE = Size(width=16, depth=2, heads=2, tokenizer='lean', first=(8, 8), second=(16,))
 
 
 @pytest.fixture(scope='module')

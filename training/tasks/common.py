@@ -27,6 +27,7 @@ from training.config import ConfigError, RunError
 from training.models.backbone import Backbone, Size
 from training.models.regions import RegionStudent
 from training.tasks.checkpoints import History, steps_of, WholeCheckpoints
+from training.tasks.optimiser import make_optimiser
 from training.tasks.synchronise import SharedNorms
 from training.tasks.throughput import Throughput
 
@@ -38,7 +39,7 @@ def size_of(config: Dict[str, Any]) -> Size:
 
 class Task(lightning.LightningModule):
     """
-    A run with AdamW and a cosine schedule with linear warm-up, stepped every step.
+    A run with a cosine schedule with linear warm-up, stepped every step.
 
     The first weights depend on the seed alone, what happens in a step on the seed and the step: a
     run that was resumed is the run that was not stopped.
@@ -68,8 +69,7 @@ class Task(lightning.LightningModule):
 
     def configure_optimizers(self):
         o, total = self.config['optimiser'], self.trainer.estimated_stepping_batches
-        params = [p for p in self.parameters() if p.requires_grad]
-        optimiser = torch.optim.AdamW(params, o['lr'], weight_decay=o['weight_decay'])
+        optimiser = make_optimiser(self, o)
         warm = max(1, int(total * o['warm_up']))
 
         def factor(step):
