@@ -37,7 +37,7 @@ from training.tasks.describe import describe  # noqa: E402
 from training.tasks.distill import make_student  # noqa: E402
 from training.tasks.measure import look  # noqa: E402
 
-SIZE = Size(width=16, depth=1, heads=2, tokenizer='lean', first=(8, 8), second=(16,))
+SIZE = Size(width=16, depth=2, heads=2, tokenizer='lean', first=(8, 8), second=(16,))
 STUDY = published.extended(runs.read('training/configs/small/runs.yaml'))
 PUBLISHED = {name: about['published'] for name, about in STUDY.tables.items()
              if 'published' in about}
