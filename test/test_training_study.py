@@ -179,6 +179,21 @@ def test_differences_are_taken_seed_by_seed(monkeypatch):
     assert tables.difference(study, ['a', 4, 'c', 4], 'complete') is None
 
 
+def test_differences_of_a_seed_are_taken_shape_by_shape(monkeypatch):
+    rng = np.random.default_rng(0)
+    hard = rng.random((400, 2)) < 0.3
+    said = {'a': ~hard, 'b': ~hard}
+    said['b'][:8, 0] = False
+    monkeypatch.setattr(tables, 'results', lambda study, run: [
+        {'seed': 1, 'clouds': 2, 'sets': {'modelnet40_test': {'shapes': 400}},
+         'budgets': {'4': {'complete': {'accuracy': said[run].mean(), 'interval': 0.05,
+                                        'right': scores.packed(said[run].ravel())}}}}])
+    study = runs.Study(Path(), Path(), {k: k for k in 'ab'}, {})
+    found = tables.difference(study, ['a', 4, 'b', 4], 'complete')
+    assert found.mean == said['a'].mean() - said['b'].mean() > 0
+    assert found.over == 'shapes' and 0 < found.half < 0.01  # apart, each is known to 0.05
+
+
 def test_some_clouds_of_each_shape_and_kind_are_measured():
     single = np.array([False, False, False, True, True] * 3)
     rows = scores.some(single, np.repeat(np.arange(3), 5), 2)

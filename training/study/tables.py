@@ -21,7 +21,9 @@ from typing import Any, Dict, List, Optional, Sequence
 import numpy as np
 from scipy import stats
 
+from training import metrics
 from training.study.runs import Run, Study
+from training.tasks import scores
 
 ENOUGH = 3  # seeds, for an interval over them
 
@@ -130,18 +132,26 @@ def cost_cells(row: Optional[Dict[str, Any]]) -> List[str]:
 
 def difference(study: Study, pairs, kind: str) -> Optional[Figure]:
     """
-    Give by how much one accuracy exceeds another, seed by seed.
+    Give by how much one accuracy exceeds another, seed by seed; over shapes, shape by shape.
 
     :param pairs: run, budget, run, budget. :param kind: ``complete`` or ``single_view``.
     """
     name, budget, other, less = pairs
-    rows = [{f['seed']: f['budgets'][str(b)][kind] for f in results(study, study.runs[n])
+    rows = [{f['seed']: (f, f['budgets'][str(b)][kind]) for f in results(study, study.runs[n])
              if str(b) in f['budgets']} for n, b in ((name, budget), (other, less))]
     both = sorted(rows[0].keys() & rows[1].keys())
     if not both:
         return None
-    return figure([rows[0][s]['accuracy'] - rows[1][s]['accuracy'] for s in both],
-                  [np.hypot(rows[0][s]['interval'], rows[1][s]['interval']) for s in both])
+    halves = []
+    if len(both) < ENOUGH:
+        halves = [metrics.interval(right(*rows[0][s]) - right(*rows[1][s])) for s in both]
+    return figure([rows[0][s][1]['accuracy'] - rows[1][s][1]['accuracy'] for s in both], halves)
+
+
+def right(found: Dict[str, Any], row: Dict[str, Any]) -> np.ndarray:
+    """Give which share of the clouds of each shape (shapes,) was named rightly."""
+    shapes = found['sets']['modelnet40_test']['shapes']
+    return scores.unpacked(row['right'], shapes, found['clouds']).mean(1)
 
 
 def differences(study: Study, name: str) -> List[List[str]]:
@@ -159,7 +169,7 @@ def differences(study: Study, name: str) -> List[List[str]]:
 NOTE = ("Accuracy in % and 95 % intervals: over seeds (Student's t) where there are three, else "
         'over shapes (*). Parts: complete clouds, category given. ms: an object in '
         'onnxruntime on one thread, all rows side by side; costs are without heads but for ms. '
-        'Differences: seed by seed.')
+        'Differences: seed by seed, over shapes shape by shape.')
 
 
 def aligned(rows: List[List[str]]) -> List[str]:

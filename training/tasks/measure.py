@@ -95,6 +95,8 @@ def classes(model, tokens, label: np.ndarray, budgets, clouds: int) -> Dict[Budg
     """
     Give accuracy and interval at each budget, and what share of tokens a gate fused.
 
+    Which clouds were named rightly is kept too, so that runs can be compared shape by shape.
+
     :param model: a recogniser. :param label: (M,) of all clouds of the set.
     :param clouds: of each shape and kind that are used.
     """
@@ -108,8 +110,11 @@ def classes(model, tokens, label: np.ndarray, budgets, clouds: int) -> Dict[Budg
             if b == 'as trained':
                 fused[b][part] = (rebuilt.fusable > model.student.ratio).float().mean(1)
     shapes, found = len(np.unique(tokens.shape)), {}
+    by_kind = scores.by_kind(tokens.single_view[rows])
     for b in budgets:
         found[b] = scores.accuracy(hit[b], tokens.single_view[rows], shapes)
+        for kind, mask in by_kind.items():
+            found[b][kind]['right'] = scores.packed(hit[b][mask])
         if b == 'as trained':
             found[b]['fused'] = float(fused[b].mean())
     return found

@@ -43,6 +43,17 @@ def accuracy(hit: np.ndarray, single: np.ndarray, shapes: int) -> Dict[str, dict
             for kind, mask in by_kind(single).items()}
 
 
+def packed(hit: np.ndarray) -> str:
+    """Write (M,) bool in hexadecimal, four a digit."""
+    return np.packbits(hit).tobytes().hex()
+
+
+def unpacked(text: str, shapes: int, clouds: int) -> np.ndarray:
+    """Read what :func:`packed` wrote of so many clouds of each shape: (shapes, clouds) bool."""
+    bits = np.unpackbits(np.frombuffer(bytes.fromhex(text), np.uint8), count=shapes * clouds)
+    return bits.astype(bool).reshape(shapes, clouds)
+
+
 def at_points(logits: np.ndarray, near: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """Carry part logits (c, parts) of the groups to the points: (m, parts)."""
     return (logits[near] * weight[..., None].astype(np.float32)).sum(1)
