@@ -75,7 +75,8 @@ def test_a_group_knows_of_its_region_and_without_a_residual_of_nothing_else():
         assert torch.allclose(one, other, atol=1e-5) is not residual
 
 
-@pytest.mark.parametrize('options', [{}, {'pooled': 0}, {'residual': False}, {'early': 1}])
+@pytest.mark.parametrize('options', [{}, {'pooled': 0}, {'residual': False}, {'early': 1},
+                                     {'early': 1, 'looked': 0.5}])
 def test_export_is_exact_at_every_budget(options, tmp_path):
     torch.manual_seed(0)
     model = Recogniser(RegionStudent(SMALL, 16, **options), 16, 5, 4).eval()
@@ -98,16 +99,21 @@ def test_another_width_than_the_teachers_is_refused():
         RegionStudent(SMALL, 24)
 
 
+def seen_early(student, groups, centers):
+    """Give the tokens (B, c, d) that leave the early blocks."""
+    return student.look(*student.embed(groups, centers)[:2], None)[0]
+
+
 @torch.no_grad()
 def test_early_blocks_see_all_tokens_and_are_the_encoders_first():
     groups, centers = clouds()
     student = RegionStudent(SMALL, 16, early=1).eval()
     assert torch.allclose(student(groups, centers, 64).tokens, student.backbone(groups, centers),
                           atol=1e-5)
-    before = student.embed(groups, centers)[0]
+    before = seen_early(student, groups, centers)
     nudged = groups.clone()
     nudged[:, -1] += 0.1
-    assert not torch.equal(before[:, 0], student.embed(nudged, centers)[0][:, 0])
+    assert not torch.equal(before[:, 0], seen_early(student, nudged, centers)[:, 0])
     assert student.backbone.encoder.blocks[0] in student.untouched()
     assert student.backbone.encoder.blocks[1] not in student.untouched()
 
@@ -117,11 +123,42 @@ def test_early_blocks_see_all_tokens_and_are_the_encoders_first():
 def test_early_blocks_attend_to_the_first_tokens_of_many(moved, heard):
     groups, centers = (torch.cat([x, x + 0.1], dim=1) for x in clouds())
     student = RegionStudent(SMALL, 16, early=1).eval()
-    before, nudged = student.embed(groups, centers)[0], groups.clone()
+    before, nudged = seen_early(student, groups, centers), groups.clone()
     nudged[:, moved] += 0.1
-    after = student.embed(nudged, centers)[0]
+    after = seen_early(student, nudged, centers)
     assert torch.equal(before[:, 0], after[:, 0]) is not heard
     assert not torch.equal(before[:, moved], after[:, moved])
+
+
+@pytest.mark.parametrize('budget, looked', [(1, 32), (2, 38), (16, 54), (64, 64)])
+@torch.no_grad()
+def test_a_smaller_budget_looks_at_fewer_groups_and_rebuilds_all(budget, looked):
+    groups, centers = clouds()
+    student = RegionStudent(SMALL, 16, early=1, looked=0.5).eval()
+    made = student(groups, centers, budget)
+    assert made.tokens.shape == (3, 64, 16)
+    for first, matters in ((looked, False), (looked - 1, True)):
+        nudged = groups.clone()
+        nudged[:, first:] += 0.1
+        again = student(nudged, centers, budget)
+        assert torch.equal(made.tokens, again.tokens) is not matters
+        assert torch.equal(made.summary, again.summary) is not matters
+    at_once = student.rebuild(*student.embed(groups, centers), budget)
+    assert torch.allclose(at_once.tokens, made.tokens, atol=1e-6)
+
+
+@torch.no_grad()
+def test_groups_that_are_not_looked_at_are_told_apart_by_where_they_are():
+    groups, centers = clouds()
+    student = RegionStudent(SMALL, 16, early=1, looked=0.5).eval()
+    one, other = student(groups, centers, 1).tokens[0, 60:62]
+    assert not torch.allclose(one, other, atol=1e-4)
+
+
+@pytest.mark.parametrize('looked', [0, 1.5])
+def test_no_share_of_the_groups_is_refused(looked):
+    with pytest.raises(ValueError, match=f'above 0 and at most 1, not {looked}'):
+        RegionStudent(SMALL, 16, looked=looked)
 
 
 @pytest.mark.parametrize('early', [2, -1])

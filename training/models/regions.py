@@ -45,6 +45,20 @@ def regions(centers: torch.Tensor, count: int) -> torch.Tensor:
     return (nearest == torch.arange(centers.shape[1], device=centers.device)[:count]).float()
 
 
+def looked_at(budget, count: int, least: float):
+    """
+    Give how many of the groups are looked at: the share ``least`` for one token, all for all.
+
+    It grows with the logarithm of the budget. Groups come in the order of farthest point sampling,
+    so the first ones are spread over the object.
+
+    :param budget: a number or, in a graph, a tensor; so is what is returned.
+    """
+    total = torch.as_tensor(count, dtype=torch.float32)
+    share = torch.as_tensor(budget, dtype=torch.float32).log() / total.log()
+    return (total * (least + (1 - least) * share) - 1e-3).ceil().to(torch.int64)
+
+
 def log_count(tokens: torch.Tensor) -> torch.Tensor:
     """Give the logarithm of c of tokens (B, c, d), as a tensor: a traced graph takes any c."""
     return torch.as_tensor(tokens.shape[1], dtype=torch.float32).log()
@@ -93,15 +107,18 @@ class RegionStudent(nn.Module):
     :param encode: false for the control without an encoder, rebuilt = MLP(T), the summary that of
         the student's own tokens.
     :param residual: false for the control whose rebuilt tokens know of their region alone.
-    :param early: blocks of the encoder that see all tokens, before these are told by regions: what
-        no budget changes, a student's own opinion too, then knows of the whole object.
+    :param early: blocks of the encoder that see all tokens, before these are told by regions: a
+        student's own opinion, too, then knows of the whole object.
+    :param looked: share of the groups whose points are looked at for a budget of 1, see
+        :func:`looked_at`; of the others only the centre is known, and their tokens are rebuilt from
+        their region. 1.0: all at any budget.
     :raises ValueError: parts that do not go together.
     """
 
     gated = False
 
     def __init__(self, size: Size, teacher_width: int, pooled: int = 256, encode: bool = True,
-                 residual: bool = True, early: int = 0):
+                 residual: bool = True, early: int = 0, looked: float = 1.0):
         super().__init__()
         if not (encode or pooled):
             raise ValueError('a student without an encoder needs pooled')
@@ -111,7 +128,10 @@ class RegionStudent(nn.Module):
         if not 0 <= early <= size.depth - encode:
             raise ValueError(f'early is 0 to {size.depth - encode} of {size.depth} blocks, not '
                              f'{early}')
+        if not 0 < looked <= 1:
+            raise ValueError(f'looked is a share of the groups, above 0 and at most 1, not {looked}')
         self.encode, self.residual, self.early, width = encode, residual, early, size.width
+        self.looked = looked
         self.backbone = Backbone(size)
         self.mix = nn.Sequential(nn.GELU(), nn.Linear(width, width))
         self.gather = Gather(width)
@@ -138,34 +158,54 @@ class RegionStudent(nn.Module):
 
         :param budget: None: all tokens.
         """
-        return self.rebuild(*self.embed(groups, centers), budget)
+        count = self._count(budget, centers)
+        return self.rebuild(*self.embed(groups[:, :count], centers), budget)
 
     def embed(self, groups: torch.Tensor, centers: torch.Tensor) -> Tuple[torch.Tensor, ...]:
         """
-        Give what no budget touches, the first arguments of :meth:`rebuild`.
+        Give what is made of each group by itself, the first arguments of :meth:`rebuild`.
 
-        :return: tokens and what is seen of them with their positions, (B, c, d); centres.
+        :param groups: (B, g, k, 3), all or as many as are looked at. :param centers: (B, c, 3).
+        :return: tokens (B, g, d), positions (B, c, d), centres.
         """
-        tokens, position = self.backbone.embed(groups, centers)
-        tokens = self.backbone.encoder(tokens, position, norm=False, part=slice(self.early),
-                                       heard=HEARD)
-        return tokens, self.mix(tokens + position), centers
+        return (*self.backbone.embed(groups, centers), centers)
 
-    def rebuild(self, tokens: torch.Tensor, seen: torch.Tensor, centers: torch.Tensor,
+    def rebuild(self, tokens: torch.Tensor, position: torch.Tensor, centers: torch.Tensor,
                 budget: Optional[int]) -> Rebuilt:
-        """Rebuild the teacher's tokens from embedded ones at a budget."""
+        """Rebuild the teacher's tokens (B, c, d) from embedded ones at a budget."""
+        count = self._count(budget, centers)
         budget = centers.shape[1] if budget is None else budget
+        tokens, seen = self.look(tokens[:, :count], position, count)
         if not self.encode:
-            return Rebuilt(self.upsample(seen), None, None, self._own_summary(seen))
+            return Rebuilt(self.upsample(seen), None, None, self._own_summary(seen[:, :count]))
         own = regions(centers, budget)
         x, rebuilt = self._encode(tokens, seen, centers, own)
         summary = pool(x)
-        share = torch.as_tensor(budget, dtype=torch.float32).log() / log_count(tokens)
+        share = torch.as_tensor(budget, dtype=torch.float32).log() / log_count(centers)
         summary = summary + (1 - share) * self.overall(summary)
         if self.own is not None:
             column = torch.zeros_like(summary[:, :1]) + share
-            summary = torch.cat([summary, self._own_summary(seen), column], dim=-1)
+            summary = torch.cat([summary, self._own_summary(seen[:, :count]), column], dim=-1)
         return Rebuilt(rebuilt, None, own, summary)
+
+    def _count(self, budget, centers):
+        """Give how many groups are looked at; None for all."""
+        if budget is None or self.looked == 1:
+            return None
+        return looked_at(budget, centers.shape[1], self.looked)
+
+    def look(self, tokens, position, count):
+        """
+        Run early blocks on tokens (B, g, d) with the first of the positions (B, c, d).
+
+        :param count: g, None for c. :return: what leaves them, and what is seen of all (B, c, d).
+        """
+        tokens = self.backbone.encoder(tokens, position[:, :count], norm=False,
+                                       part=slice(self.early), heard=HEARD)
+        every = tokens
+        if count is not None:  # of the others only where they are
+            every = torch.cat([tokens, torch.zeros_like(position[:, count:])], dim=1)
+        return tokens, self.mix(every + position)
 
     def _own_summary(self, seen):
         return self.own_overall(pool(self.own(seen)))
@@ -173,8 +213,9 @@ class RegionStudent(nn.Module):
     def _encode(self, tokens, seen, centers, own):
         """Give what the encoder makes of regions ``own`` (B, c, b), and all tokens from it."""
         size = own.sum(1).clamp(min=1)[..., None]
-        place, extent = own.transpose(1, 2) @ centers / size, size.log() / log_count(tokens)
-        x = self.gather(tokens, seen, own, extent)
+        place, extent = own.transpose(1, 2) @ centers / size, size.log() / log_count(centers)
+        count = tokens.shape[1]
+        x = self.gather(tokens, seen[:, :count], own[:, :count], extent)
         place = self.backbone.position(place) + self.span(extent)
         x = self.backbone.encoder(x, place, part=slice(self.early, None))
         handed = own.to(x.dtype) @ x
