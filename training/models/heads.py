@@ -41,7 +41,7 @@ class TwoClassHeads(nn.Module):
     """
     What the encoder's tokens say of the class, weighed with what the student's own tokens say.
 
-    The second does not change with the budget. Each has a loss of its own: learned together, the
+    The second needs no encoder. Each has a loss of its own: learned together, the
     encoder would be left with what the other, which is learned sooner, does not know yet. How far
     the encoder is trusted is learned too, and grows with the tokens it saw.
 

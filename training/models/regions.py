@@ -103,7 +103,7 @@ class RegionStudent(nn.Module):
 
     :param size: of its backbone. :param teacher_width: of the tokens that it rebuilds, the same.
     :param pooled: width in which the student's own tokens are summarised, a second opinion of the
-        class that no budget changes; 0: none, heads read the encoder's tokens alone.
+        class, which needs no encoder; 0: none, heads read the encoder's tokens alone.
     :param encode: false for the control without an encoder, rebuilt = MLP(T), the summary that of
         the student's own tokens.
     :param residual: false for the control whose rebuilt tokens know of their region alone.
@@ -146,7 +146,7 @@ class RegionStudent(nn.Module):
                 self.summary_widths = (2 * width, 2 * width, 1)
 
     def untouched(self) -> List[nn.Module]:
-        """Give the parts that no budget touches; of the encoder, its early blocks."""
+        """Give the parts that treat a group alike at every budget, early blocks among them."""
         own = [self.own, self.own_overall] if self.own is not None else []
         early = self.backbone.encoder.blocks[:self.early]
         return [self.backbone.tokenizer, self.backbone.position, *early, self.mix, *own]

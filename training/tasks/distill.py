@@ -121,8 +121,8 @@ def start_from(student: nn.Module, checkpoint, what) -> List[nn.Module]:
     """
     Begin with the teacher's weights.
 
-    Where student and teacher are both of regions, what no budget touches is the teacher's and
-    stays so while distilling: it is as good as it was, and costs less.
+    Where student and teacher are both of regions, what treats a group alike at every
+    budget is the teacher's and stays so while distilling: it is as good as it was, and costs less.
 
     :param checkpoint: of the teacher.
     :param what: ``encoder`` where tokenizers differ, ``shared`` where a student has more blocks.

@@ -106,7 +106,7 @@ class Finetune(Task):
 
         The smaller ones also learn what the largest says (the sandwich rule of slimmable
         networks, Yu and Huang 2019) and weigh less in all, or they would take the encoder from it.
-        The tokenizer and early blocks are paid once.
+        The tokenizer is paid once.
         """
         menu = budgets.of_step(self.config, self.global_step)
         embedded = self.model.student.embed(batch['groups'], batch['centers'])
