@@ -73,6 +73,9 @@ def test_what_does_not_learn_is_left_out():
     network = Network()
     network.points.requires_grad_(False)
     optimiser = make_optimiser(network, SECTION)
+    network.hidden.requires_grad_(False)
+    assert isinstance(make_optimiser(network, SECTION), torch.optim.AdamW)
+    network.hidden.requires_grad_(True)
     left = {id(p) for group in optimiser.param_groups for p in group['params']}
     assert left == {id(p) for p in network.parameters() if p.requires_grad}
 

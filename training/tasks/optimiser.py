@@ -79,11 +79,11 @@ def make_optimiser(module: nn.Module, section: Dict[str, Any]) -> torch.optim.Op
     :param section: ``lr``, ``weight_decay`` and, 0 for AdamW alone, ``muon``.
     """
     learned = [p for p in module.parameters() if p.requires_grad]
-    if not section.get('muon'):
-        return torch.optim.AdamW(learned, section['lr'], weight_decay=section['weight_decay'])
     hidden = {id(layer.weight) for name, layer in module.named_modules()
               if isinstance(layer, nn.Linear) and '_head.' not in f'{name}.'
               and min(layer.weight.shape) > NARROW}
-    return MuonAndAdamW([p for p in learned if id(p) in hidden],
-                        [p for p in learned if id(p) not in hidden],
-                        section['muon'], section['lr'], section['weight_decay'])
+    matrices = [p for p in learned if id(p) in hidden]
+    if not (section.get('muon') and matrices):
+        return torch.optim.AdamW(learned, section['lr'], weight_decay=section['weight_decay'])
+    return MuonAndAdamW(matrices, [p for p in learned if id(p) not in hidden], section['muon'],
+                        section['lr'], section['weight_decay'])
