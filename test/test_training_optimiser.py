@@ -21,7 +21,7 @@ pytest.importorskip('lightning')  # with torch, what training needs
 
 from torch import nn  # noqa: E402, I100
 
-from training.tasks.optimiser import make_optimiser, MuonAndAdamW  # noqa: E402
+from training.tasks.optimiser import make_optimiser, Muon, MuonAndAdamW  # noqa: E402
 
 SECTION = {'lr': 1e-2, 'muon': 2e-2, 'weight_decay': 0.0}
 
@@ -103,3 +103,22 @@ def test_a_saved_state_goes_on_as_if_never_stopped(tmp_path):
     optimiser.load_state_dict(state)
     assert steps(again, optimiser, 3) == wanted
     assert [g['lr'] for g in optimiser.param_groups] == [2e-2, 1e-2]
+
+
+@pytest.mark.parametrize('shapes', [[(16, 16)], [(24, 8), (8, 24), (24, 8)]])
+def test_matrices_move_as_by_the_muon_of_pytorch(shapes):
+    """But for the bits: PyTorch makes them orthogonal in 16."""
+    torch.manual_seed(0)
+    ours = [nn.Parameter(torch.randn(s)) for s in shapes]
+    theirs = [nn.Parameter(p.detach().clone()) for p in ours]
+    begun = [p.detach().clone() for p in ours]
+    first = Muon(ours, 1e-2, weight_decay=0.1, adjust_lr_fn='match_rms_adamw')
+    second = torch.optim.Muon(theirs, 1e-2, weight_decay=0.1, adjust_lr_fn='match_rms_adamw')
+    for _ in range(3):
+        for p, q in zip(ours, theirs):
+            p.grad = torch.randn(p.shape)
+            q.grad = p.grad.clone()
+        first.step()
+        second.step()
+    for p, q, was in zip(ours, theirs, begun):
+        assert (p - q).norm() < 0.03 * (q - was).norm()

@@ -32,6 +32,10 @@ from training.config import ConfigError
 STAGES = ('distill', 'finetune')
 # What does not change what is learned: where things are, and how a bundle is described.
 ELSEWHERE = ('output', 'bundle', 'distilled', 'pretrained', 'measure', 'kept')
+HERE = ('root', 'cache', 'keep_teacher_tokens')  # of the data: where they are
+LEARNED = ('epochs', 'clip')  # of what a trainer is told; the rest is the machine's
+# What students of regions alone read of their section.
+REGIONS = ('assignment', 'pooled', 'encode', 'residual', 'early', 'looked')
 
 
 @dataclass(frozen=True)
@@ -153,7 +157,10 @@ def essence(configs: Dict[str, Dict[str, Any]]) -> Dict[str, Any]:
     kept = {}
     for verb, config in configs.items():
         own = {k: v for k, v in config.items() if k not in ELSEWHERE}
-        own['data'] = {k: v for k, v in config['data'].items() if k not in ('root', 'cache')}
+        own['data'] = {k: v for k, v in config['data'].items() if k not in HERE}
+        own['trainer'] = {k: config['trainer'][k] for k in LEARNED}
+        if {'gate', 'reduce'} & config['student'].keys():
+            own['student'] = {k: v for k, v in config['student'].items() if k not in REGIONS}
         own['starts'] = bool(config.get('distilled'))
         kept[verb] = own
     return json.loads(json.dumps(kept))  # as it comes back from a file

@@ -26,6 +26,7 @@ from torch import distributed
 from training.config import ConfigError, RunError
 from training.models.backbone import Backbone, Size
 from training.models.regions import RegionStudent
+from training.tasks import numerics
 from training.tasks.checkpoints import History, steps_of, WholeCheckpoints
 from training.tasks.optimiser import make_optimiser
 from training.tasks.synchronise import SharedNorms
@@ -48,7 +49,7 @@ class Task(lightning.LightningModule):
     def __init__(self, config: Dict[str, Any]):
         super().__init__()
         self.save_hyperparameters({'config': config})
-        self.config = config
+        self.config = {**config, 'trainer': numerics.settle(config['trainer'])}
         torch.manual_seed(config['seed'])
 
     def on_train_batch_start(self, batch, index):

@@ -31,6 +31,7 @@ from training.models.regions import RegionStudent
 from training.models.student import Student
 from training.tasks.common import (backbone_weights, compile_backbone, fit, region_weights,
                                    size_of, Task)
+from training.tasks.teacher_tokens import TeacherTokens
 
 
 def make_student(config) -> Union[Student, RegionStudent, Reduced]:
@@ -74,11 +75,12 @@ class Distill(Task):
         self.student = make_student(config)
         self.teacher = Backbone(size_of(config['teacher'])).eval().requires_grad_(False)
         self.teacher.load_state_dict(backbone_weights(config['pretrained']))
+        self.wanted = TeacherTokens(self.teacher, self.config)
         self.kept = []
         if config['student']['from_teacher']:
             self.kept = start_from(self.student, config['pretrained'],
                                    config['student']['from_teacher'])
-        if config['trainer']['compile']:
+        if self.config['trainer']['compile']:
             compile_backbone(self.student.backbone)
             compile_backbone(self.teacher)
 
@@ -89,10 +91,9 @@ class Distill(Task):
 
     def training_step(self, batch, index):
         groups, centers = batch['groups'], batch['centers']
-        for module in (self.teacher, *self.kept):
+        for module in self.kept:
             module.eval()
-        with torch.no_grad():
-            wanted = self.teacher(groups, centers).float()
+        wanted = self.wanted(groups, centers, self.global_step)
         drawn = random.Random(f'{self.config["seed"]} {self.global_step}').choice(
             self.config['student']['budgets'])
         embedded, losses = self.student.embed(groups, centers), []

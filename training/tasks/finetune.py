@@ -71,7 +71,7 @@ class Finetune(Task):
         category = np.array([n.split('/')[0] for n in parts.part_names])
         self.register_buffer('same_category', torch.from_numpy(category[:, None] == category),
                              persistent=False)
-        if config['trainer']['compile']:
+        if self.config['trainer']['compile']:
             compile_backbone(student.backbone)
 
     def train_dataloader(self):

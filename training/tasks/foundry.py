@@ -28,6 +28,7 @@ from training.models.student import Student
 from training.tasks import budgets, distill as small
 from training.tasks.common import backbone_weights, compile_backbone, fit, size_of
 from training.tasks.recipe import Recipe
+from training.tasks.teacher_tokens import TeacherTokens
 
 LOSSES = {'smooth_l1': F.smooth_l1_loss, 'mse': F.mse_loss}
 
@@ -70,6 +71,7 @@ class Distill(Recipe):
         self.teacher = Backbone(size_of(config['teacher'])).eval().requires_grad_(False)
         state = backbone_weights(config['pretrained'])
         self.teacher.load_state_dict(state)
+        self.wanted = TeacherTokens(self.teacher, self.config)
         start_from(self.student, state)
         self.distance = LOSSES[config['loss']]
         self.freeze_first(self.student.backbone.encoder)
@@ -77,15 +79,13 @@ class Distill(Recipe):
             self.student.backbone.position.requires_grad_(False)  # all fused: nothing uses them
         elif self.student.gated and not config['gate']['weight_decay']:
             self.undecayed.append(self.student.gate)
-        if config['trainer']['compile']:
+        if self.config['trainer']['compile']:
             compile_backbone(self.student.backbone)
             compile_backbone(self.teacher)
 
     def distil(self, batch):
         """Give the distillation loss of a batch and the fusion probabilities (B, c)."""
-        self.teacher.eval()
-        with torch.no_grad():
-            wanted = self.teacher(batch['groups'], batch['centers']).float()
+        wanted = self.wanted(batch['groups'], batch['centers'], self.global_step)
         menu = budgets.of_step(self.config, self.global_step)
         embedded = self.student.embed(batch['groups'], batch['centers'])
         rebuilt = [self.student.rebuild(*embedded, budget) for budget in menu]

@@ -28,7 +28,7 @@ class Pretrain(Task):
     def __init__(self, config):
         super().__init__(config)
         self.model = PointJepa(Backbone(size_of(config['model'])), config['predictor'])
-        if config['trainer']['compile']:
+        if self.config['trainer']['compile']:
             # Only what always sees the same shape: contexts change their length every step.
             self.model.backbone.tokenizer.compile(dynamic=False)
             for block in self.model.teacher.blocks:

@@ -1,0 +1,47 @@
+# Copyright 2026 The foundry_ros developers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""What a run leaves to the machine: in how many bits it multiplies, and whether it compiles."""
+
+from typing import Any, Dict
+
+import torch
+
+
+def multiplies_bfloat16(accelerator: str) -> bool:
+    """Tell whether products of bfloat16 are instructions of the machine's own, not emulated."""
+    if accelerator != 'cpu' and torch.cuda.is_available():
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    able = torch.cpu.get_capabilities()
+    return any(able.get(name, False) for name in ('avx512_bf16', 'amx_bf16', 'bf16'))
+
+
+def settle(trainer: Dict[str, Any]) -> Dict[str, Any]:
+    """
+    Decide what a configuration leaves open with ``precision: auto`` and ``compile: auto``.
+
+    Where bfloat16 is emulated a step in it takes several times as long as in float32, and in
+    float32 a compiled one is no faster on a CPU. What was decided is printed.
+
+    :param trainer: section of a configuration. :return: the same with nothing left open.
+    """
+    if 'auto' not in (trainer['precision'], trainer['compile']):
+        return trainer
+    quick = multiplies_bfloat16(trainer['accelerator'])
+    found = {'precision': 'bf16-mixed' if quick else '32-true', 'compile': quick}
+    settled = {**trainer, **{k: v for k, v in found.items() if trainer[k] == 'auto'}}
+    print(f'precision {settled["precision"]}, {"" if settled["compile"] else "not "}compiled: '
+          f'this machine multiplies bfloat16 {"by itself" if quick else "by emulation alone"}',
+          flush=True)
+    return settled
