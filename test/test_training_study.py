@@ -138,6 +138,14 @@ def test_a_run_that_another_program_has_is_left_to_it(study, root, tmp_path, cap
     assert 'another program has taken it' in said and 'not run' in said
 
 
+def test_some_rows_and_seeds_are_asked_for_alone(study, root, tmp_path, capsys):  # noqa: F811
+    assert reproduce(study, root, '--run', '--rows', 'any', '--seeds', '1') == 0
+    assert sorted(p.name for p in (tmp_path / 'results').glob('*_[12].json')) == ['any_1.json']
+    capsys.readouterr()
+    assert reproduce(study, root, '--run', '--rows', 'each') == 1
+    assert "error: table both has no row 'each', but any, labels" in capsys.readouterr().err
+
+
 def test_committed_tables_are_printed_without_torch():
     names = published.extended(runs.read(SMALL / 'runs.yaml')).tables
     assert {'budgets', '1', '2', '3', '4', '5', 'fewshot', 'specialists'} <= set(names)

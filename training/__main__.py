@@ -58,6 +58,8 @@ def about_a_table(sub) -> None:
     sub.add_argument('--scale', default='small', choices=('small', 'paper'))
     sub.add_argument('--run', action='store_true', help='train and measure what is missing')
     sub.add_argument('--jobs', type=int, default=2, help='runs at a time, a core each (2)')
+    sub.add_argument('--rows', nargs='+', help='of the table, by the names of their runs (all)')
+    sub.add_argument('--seeds', type=int, help='at most so many of each row (all)')
     sub.add_argument('--cost', action='store_true',
                      help='measure what all runs cost in onnxruntime, side by side')
     sub.add_argument('--runs', help='YAML file of runs (training/configs/small/runs.yaml)')

@@ -31,7 +31,7 @@ import shutil
 import subprocess
 import sys
 import time
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from filelock import FileLock, Timeout
 
@@ -42,10 +42,22 @@ from training.study.runs import Run, Study
 ONE_THREAD = {'OMP_NUM_THREADS': '1', 'TORCHINDUCTOR_COMPILE_THREADS': '1'}
 
 
-def wanted(study: Study, table: str) -> List[Tuple[Run, int]]:
-    """List the runs of a table: the first seed of every row, then the second ones."""
+def wanted(study: Study, table: str, names: Optional[Sequence[str]] = None,
+           seeds: Optional[int] = None) -> List[Tuple[Run, int]]:
+    """
+    List the runs of a table: the first seed of every row, then the second ones.
+
+    :param names: of the rows that are asked for, None for all. :param seeds: at most so many.
+    :raises RunError: the table has no such row.
+    """
     rows = study.rows(table)
-    return [(run, seed) for seed in range(1, max(run.seeds for run in rows) + 1)
+    unknown = sorted(set(names or ()) - {run.name for run in rows})
+    if unknown:
+        raise RunError(f'table {table} has no row {unknown[0]!r}, but '
+                       f'{", ".join(run.name for run in rows)}')
+    rows = [run for run in rows if names is None or run.name in names]
+    most = max(run.seeds for run in rows)
+    return [(run, seed) for seed in range(1, min(most, seeds or most) + 1)
             for run in rows if seed <= run.seeds]
 
 
@@ -80,15 +92,17 @@ class Trainer:
         self.needs = ''
         self.stopped = False
 
-    def run(self, table: str, jobs: int) -> None:
+    def run(self, table: str, jobs: int, names: Optional[Sequence[str]] = None,
+            seeds: Optional[int] = None) -> None:
         """
-        Train and measure what a table lacks.
+        Train and measure what a table lacks, or some rows of it, see :func:`wanted`.
 
         :raises RunError: some run failed; the others went on.
         """
         study = self.study
         self.needs = study.tables[table].get('published', {}).get('needs', '')
-        missing = [(run, seed) for run, seed in wanted(study, table) if self._lacks(run, seed)]
+        missing = [(run, seed) for run, seed in wanted(study, table, names, seeds)
+                   if self._lacks(run, seed)]
         print(f'table {table}: {len(missing)} runs to do', flush=True)
         with ThreadPoolExecutor(jobs) as pool:
             try:

@@ -61,7 +61,7 @@ def train(study, asked):
     from training.study.train import Trainer
     before = signal.signal(signal.SIGTERM, interrupt)
     try:
-        Trainer(study, asked.data_root).run(asked.table, asked.jobs)
+        Trainer(study, asked.data_root).run(asked.table, asked.jobs, asked.rows, asked.seeds)
     except RunError:
         page.write(study)
         raise
