@@ -174,14 +174,15 @@ def notes(study: Study, name: str) -> List[str]:
     config = resolved(study, study.runs['any'], 1)
     steps = {verb: f'{c["trainer"]["epochs"] * c["data"]["steps"]:,}'
              for verb, c in config.items()}
+    batch = sum(config['distill']['data']['mix'].values())
     size = config['finetune']['model']
     return [
         f'paper: {about["source"]}. ViT-S of 384 × 12, 64 tokens; distilled on ShapeNet55 (41,952 '
         'shapes) for 150 epochs, fine-tuned to each data set for 150 (parts: 300).',
         f'here: {size["width"]} × {size["depth"]}, 64 tokens; ModelNet40 (1,234 test shapes, '
         'random yaw, whole clouds and single views) and the part-labelled set (38 test shapes, '
-        f'category given); distilled for {steps["distill"]} steps of 64 clouds, fine-tuned to '
-        f'all tasks at once for {steps["finetune"]}. The two sides are of other data and sizes: '
+        f'category given); distilled for {steps["distill"]} steps of {batch} clouds, fine-tuned '
+        f'to all tasks at once for {steps["finetune"]}. The two sides are of other data and sizes: '
         'compare rows, not sides.', *about.get('notes', []), tables.NOTE]
 
 
