@@ -17,8 +17,6 @@
 from pathlib import Path
 from typing import List
 
-from filelock import FileLock
-
 from training.study import published, tables
 from training.study.runs import Study
 
@@ -32,6 +30,7 @@ def write(study: Study) -> Path:
 
     One program at a time: several may train rows of a study beside each other.
     """
+    from filelock import FileLock  # comes with torch, which printing tables needs not
     study.output.mkdir(parents=True, exist_ok=True)
     study.results.mkdir(parents=True, exist_ok=True)
     with FileLock(study.output / 'page.lock'):

@@ -182,8 +182,8 @@ def notes(study: Study, name: str) -> List[str]:
         f'here: {size["width"]} × {size["depth"]}, 64 tokens; ModelNet40 (1,234 test shapes, '
         'random yaw, whole clouds and single views) and the part-labelled set (38 test shapes, '
         f'category given); distilled for {steps["distill"]} steps of {batch} clouds, fine-tuned '
-        f'to all tasks at once for {steps["finetune"]}. The two sides are of other data and sizes: '
-        'compare rows, not sides.', *about.get('notes', []), tables.NOTE]
+        f'to all tasks at once for {steps["finetune"]}. The two sides are of other data and '
+        'sizes: compare rows, not sides.', *about.get('notes', []), tables.NOTE]
 
 
 def table(study: Study, name: str) -> List[str]:
