@@ -122,3 +122,16 @@ def test_matrices_move_as_by_the_muon_of_pytorch(shapes):
         second.step()
     for p, q, was in zip(ours, theirs, begun):
         assert (p - q).norm() < 0.03 * (q - was).norm()
+
+
+def test_a_gate_and_what_does_not_decay_are_not_for_muon():
+    network = Network()
+    network.gate = nn.Sequential(nn.Linear(16, 16))
+    optimiser = make_optimiser(network, {**SECTION, 'weight_decay': 0.1}, [network.points])
+    assert [p is network.hidden.weight for p in optimiser.parts[0].param_groups[0]['params']] == [
+        True]
+    decay = {id(p): group['weight_decay'] for group in optimiser.param_groups
+             for p in group['params']}
+    assert decay.keys() == {id(p) for p in network.parameters()}
+    assert {decay[id(p)] for p in network.points.parameters()} == {0.0}
+    assert decay[id(network.gate[0].weight)] == decay[id(network.hidden.weight)] == 0.1

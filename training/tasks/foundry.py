@@ -74,6 +74,7 @@ class Distill(Recipe):
         self.wanted = TeacherTokens(self.teacher, self.config)
         start_from(self.student, state)
         self.distance = LOSSES[config['loss']]
+        self.summarised = isinstance(self.student, RegionStudent)
         self.freeze_first(self.student.backbone.encoder)
         if isinstance(self.student, Foundry) and not self.student.gated:
             self.student.backbone.position.requires_grad_(False)  # all fused: nothing uses them
@@ -90,7 +91,7 @@ class Distill(Recipe):
         embedded = self.student.embed(batch['groups'], batch['centers'])
         rebuilt = [self.student.rebuild(*embedded, budget) for budget in menu]
         loss = torch.stack([self.distance(r.tokens.float(), wanted) for r in rebuilt]).mean()
-        if isinstance(self.student, RegionStudent):
+        if self.summarised:
             overall = pool(wanted)
             loss = loss + torch.stack([self.distance(
                 r.summary[:, :overall.shape[1]].float(), overall) for r in rebuilt]).mean()
@@ -113,7 +114,15 @@ class Distill(Recipe):
 
 
 class DistillCached(Distill):
-    """The same on cached tokens: the paper's way at the size of ``configs/small``."""
+    """
+    The same on cached tokens: the paper's way at the size of ``configs/small``.
+
+    What class heads read is rebuilt too, as by all students that it is compared with there.
+    """
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.summarised = True
 
     train_dataloader = small.Distill.train_dataloader
     val_dataloader = lightning.LightningModule.val_dataloader  # none

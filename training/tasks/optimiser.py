@@ -85,17 +85,17 @@ class MuonAndAdamW(torch.optim.Optimizer):
     Muon (Jordan et al. 2024) moves a matrix by its momentum made orthogonal, scaled to the size
     of AdamW's steps (Liu et al. 2025, Muon is Scalable for LLM Training, section 2.2).
 
-    :param matrices: weights (out, in) for Muon. :param others: parameters for AdamW.
+    :param matrices: weights (out, in) for Muon. :param others: parameters for AdamW, in groups.
     :param muon: learning rate of the matrices. :param lr: of the others.
     :param weight_decay: of both.
     """
 
-    def __init__(self, matrices: Sequence[nn.Parameter], others: Sequence[nn.Parameter],
+    def __init__(self, matrices: Sequence[nn.Parameter], others: Sequence[Dict[str, Any]],
                  muon: float, lr: float, weight_decay: float):
         self.parts = [Muon(matrices, muon, weight_decay=weight_decay,
                            adjust_lr_fn='match_rms_adamw'),
                       torch.optim.AdamW(others, lr, weight_decay=weight_decay)]
-        super().__init__([{'params': [*matrices, *others]}], {})
+        super().__init__([p for group in others for p in group['params']] + list(matrices), {})
         self._share()
 
     def _share(self):
@@ -123,21 +123,28 @@ class MuonAndAdamW(torch.optim.Optimizer):
         self._share()
 
 
-def make_optimiser(module: nn.Module, section: Dict[str, Any]) -> torch.optim.Optimizer:
+def make_optimiser(module: nn.Module, section: Dict[str, Any],
+                   undecayed: Sequence[nn.Module] = ()) -> torch.optim.Optimizer:
     """
     Make the optimiser of what a module learns.
 
-    Muon's matrices are the weights of linear layers, but for those of heads (modules whose name
-    ends in ``_head``) and narrow ones, as its authors advise.
+    Muon's matrices are the weights of linear layers, but for those of heads and gates (modules
+    named so, or whose name ends in ``_head``) and narrow ones, as its authors advise. How far a
+    gate moves has to depend on the size of its gradient.
 
     :param section: ``lr``, ``weight_decay`` and, 0 for AdamW alone, ``muon``.
+    :param undecayed: modules whose weights do not decay; AdamW moves them.
     """
+    still = {id(p) for part in undecayed for p in part.parameters()}
     learned = [p for p in module.parameters() if p.requires_grad]
     hidden = {id(layer.weight) for name, layer in module.named_modules()
-              if isinstance(layer, nn.Linear) and '_head.' not in f'{name}.'
-              and min(layer.weight.shape) > NARROW}
-    matrices = [p for p in learned if id(p) in hidden]
-    if not (section.get('muon') and matrices):
-        return torch.optim.AdamW(learned, section['lr'], weight_decay=section['weight_decay'])
-    return MuonAndAdamW(matrices, [p for p in learned if id(p) not in hidden], section['muon'],
-                        section['lr'], section['weight_decay'])
+              if isinstance(layer, nn.Linear) and min(layer.weight.shape) > NARROW
+              and not any(part.endswith('_head') or part == 'gate' for part in name.split('.'))}
+    matrices = [p for p in learned if id(p) in hidden - still] if section.get('muon') else []
+    taken = {id(p) for p in matrices}
+    others = [{'params': [p for p in learned if id(p) not in taken | still]},
+              {'params': [p for p in learned if id(p) in still], 'weight_decay': 0.0}]
+    others = [group for group in others if group['params']]
+    if not matrices:
+        return torch.optim.AdamW(others, section['lr'], weight_decay=section['weight_decay'])
+    return MuonAndAdamW(matrices, others, section['muon'], section['lr'], section['weight_decay'])

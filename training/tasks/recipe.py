@@ -25,6 +25,7 @@ from training.data import sets
 from training.data.clouds import Augment, Clouds, grouped, loader
 from training.data.shapes import Shapes
 from training.tasks.common import Task
+from training.tasks.optimiser import make_optimiser
 
 
 def rate(at: int, total: int, warm: int, o: Dict[str, Any]) -> float:
@@ -91,16 +92,11 @@ class Recipe(Task):
         return grouped(batch, data['points'], data['groups'], data['neighbours'])
 
     def configure_optimizers(self):
-        """AdamW; the rate changes every epoch, as in the reference, or every step."""
+        """The rate changes every epoch, as in the reference, or every step."""
         o, epochs = self.config['optimiser'], self.config['trainer']['epochs']
         if o['warm_up_epochs'] >= epochs:
             raise ConfigError(f'a warm-up of {o["warm_up_epochs"]} epochs leaves none of {epochs}')
-        without = {id(p) for module in self.undecayed for p in module.parameters()}
-        learned = [p for p in self.parameters() if p.requires_grad]
-        optimiser = torch.optim.AdamW(
-            [{'params': [p for p in learned if id(p) not in without]},
-             {'params': [p for p in learned if id(p) in without], 'weight_decay': 0.0}],
-            o['lr'], betas=(0.9, 0.999), weight_decay=o['weight_decay'])
+        optimiser = make_optimiser(self, o, self.undecayed)
         total = epochs
         if o['changes'] == 'step':
             total = self.trainer.estimated_stepping_batches
