@@ -15,6 +15,7 @@
 
 """The paper's tables beside the small study: figures, commands, costs, measures."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -30,8 +31,8 @@ from training.models.backbone import Backbone, Size  # noqa: E402
 from training.models.foundry import Foundry  # noqa: E402
 from training.models.heads import ClassHead, PartHead  # noqa: E402
 from training.models.reduced import Progressive  # noqa: E402
-from training.study import published, runs  # noqa: E402
-from training.tasks import few_shot_frozen  # noqa: E402
+from training.study import commands, published, runs  # noqa: E402
+from training.tasks import few_shot_frozen, scores  # noqa: E402
 from training.tasks.common import weights  # noqa: E402
 from training.tasks.describe import describe  # noqa: E402
 from training.tasks.distill import make_student  # noqa: E402
@@ -46,10 +47,10 @@ PUBLISHED = {name: about['published'] for name, about in STUDY.tables.items()
 @pytest.mark.parametrize('name', PUBLISHED)
 def test_every_command_of_the_published_recipe_has_its_configuration(name):
     for row in PUBLISHED[name]['rows']:
-        for line in published.commands(row):
+        for line in commands.of_row(row):
             if 'omniobject3d' in line or 'scanobjectnn' in line:
                 continue  # they differ from modelnet40 by the data alone
-            assert 'output' in published.configuration_of(line)
+            assert 'output' in commands.configuration_of(line)
     head, body = published.rows(STUDY, name)
     assert {len(row) for row in body} == {len(head)}
 
@@ -58,7 +59,7 @@ def test_what_table_5_counts_is_what_the_networks_cost():
     checked = 0
     for row in PUBLISHED['5']['rows']:
         if 'corrected' in row['published']:
-            config = published.configuration_of(published.commands(row)[0])
+            config = commands.configuration_of(commands.of_row(row)[0])
             made = describe({k: v for k, v in config.items() if k != 'heads'})
             counts = list(made['macs'].values())[0]['as_table_5'] * 64 / 1e9
             assert counts == pytest.approx(float(row['published']['corrected']), abs=0.006)
@@ -80,12 +81,62 @@ def test_the_paper_scale_names_a_command_for_each_row(capsys):
 
 def test_the_recipe_is_run_in_order_until_something_fails(monkeypatch, capsys):
     run = []
-    monkeypatch.setattr(published.subprocess, 'run', lambda words, check: (
+    monkeypatch.setattr(commands.subprocess, 'run', lambda words, check: (
         run.append(words[3]) or type('Done', (), {'returncode': len(run) == 3})))
     assert main(['reproduce', '--table', 'specialists', '--scale', 'paper', '--run']) == 1
     assert run == ['pretrain', 'finetune', 'finetune']
     assert 'error: this failed: python -m training finetune --resume --config training/configs/' \
         'paper/shapenetpart.yaml' in capsys.readouterr().err
+
+
+def test_a_row_shows_what_it_is_about_of_what_was_measured(tmp_path, monkeypatch):
+    row = next(r for r in PUBLISHED['1']['rows'] if r.get('shows') == 'random 16')
+    line = next(text for text in commands.of_row(row) if 'modelnet40' in text)
+    monkeypatch.setattr(commands, 'configuration_of', lambda _: {'output': tmp_path})
+    assert commands.outcome(line, row['shows']) == ''
+    (tmp_path / 'accuracy.json').write_text(json.dumps({'accuracy': {
+        name: {'mean': mean, 'std': 0.01} for name, mean in (
+            ('as trained', 0.9), ('random 16', 0.8), ('random 1', 0.1))}}))
+    assert commands.outcome(line, row['shows']).endswith('here: random 16: accuracy 80.00 ± 1.00')
+    assert 'as trained' in commands.outcome(line) and 'random 1:' in commands.outcome(line)
+
+
+@pytest.mark.parametrize('name', PUBLISHED)
+def test_no_command_undoes_what_another_row_measured(name):
+    """The same run with fewer ways to fewer tokens would leave out what was measured."""
+    ways = {}
+    lines = [line for row in PUBLISHED[name]['rows'] for line in commands.of_row(row)
+             if ' finetune ' in line and 'omniobject3d' not in line]
+    for line in dict.fromkeys(lines):  # as they are run
+        config = commands.configuration_of(line)
+        asked = {(kind, value) for kind, values in config['reduce'].items()
+                 if isinstance(values, list) for value in values}
+        assert ways.setdefault(config['output'], set()) <= asked
+        ways[config['output']] = asked
+
+
+def fake_results(values):
+    """Make the figures of runs {name: (accuracy, loss)} at 16 tokens, two shapes a run."""
+    def results(study, run):
+        if run.name not in values:
+            return []
+        accuracy, loss = values[run.name]
+        right = scores.packed(np.array([True, accuracy > 0.5]))
+        kinds = {k: {'accuracy': accuracy, 'interval': 0.01, 'right': right}
+                 for k in ('complete', 'single_view')}
+        return [{'seed': 1, 'clouds': 1, 'sets': {'modelnet40_test': {'shapes': 2}}, 'budgets': {
+            '16': {**kinds, 'distillation_loss': loss, 'parts': {
+                'complete': {'miou_i': accuracy, 'miou_c': accuracy}}}}}]
+    return results
+
+
+def test_what_the_paper_claims_stands_beside_what_was_found(monkeypatch):
+    monkeypatch.setattr(published.tables, 'results', fake_results(
+        {'foundry': (0.9, 0.1), 'prototypes': (0.7, 0.3), 'larger_groups': (0.8, 0.2)}))
+    told = published.table(STUDY, '1')
+    line = next(row for row in told if row.startswith('Foundry, s = 16, 16') and 'KMeans' in row)
+    assert '20.0' in line and '13.8 (ShapeNet55)' in line
+    assert any('over the 3 rows' in row and 'complete -1.00' in row for row in told)
 
 
 def test_correlation_is_of_the_runs_that_are_there(monkeypatch):

@@ -110,8 +110,8 @@ class RegionStudent(nn.Module):
     :param early: blocks of the encoder that see all tokens, before these are told by regions: a
         student's own opinion, too, then knows of the whole object.
     :param looked: share of the groups whose points are looked at for a budget of 1, see
-        :func:`looked_at`; of the others only the centre is known, and their tokens are rebuilt from
-        their region. 1.0: all at any budget.
+        :func:`looked_at`; of the others only the centre is known, and their tokens are rebuilt
+        from their region. 1.0: all at any budget.
     :raises ValueError: parts that do not go together.
     """
 
@@ -129,7 +129,8 @@ class RegionStudent(nn.Module):
             raise ValueError(f'early is 0 to {size.depth - encode} of {size.depth} blocks, not '
                              f'{early}')
         if not 0 < looked <= 1:
-            raise ValueError(f'looked is a share of the groups, above 0 and at most 1, not {looked}')
+            raise ValueError('looked is a share of the groups, above 0 and at most 1, not '
+                             f'{looked}')
         self.encode, self.residual, self.early, width = encode, residual, early, size.width
         self.looked = looked
         self.backbone = Backbone(size)

@@ -13,7 +13,8 @@
 # limitations under the License.
 
 """
-What each run of a study costs: milliseconds in onnxruntime, multiply-accumulates, parameters.
+What each run of a study costs: milliseconds and memory in onnxruntime, multiply-accumulates,
+parameters.
 
 One thread, all runs in one process in turn, the least of several rounds of the thread's own time:
 a machine that is busy otherwise hardly shows. Weights are random, they cost what trained ones do.
@@ -32,7 +33,7 @@ import torch
 from training import export
 from training.export_fixed import write_onnx
 from training.models.student import Student
-from training.study import runs
+from training.study import memory, runs
 from training.study.runs import Study
 from training.study.train import machine
 from training.tasks.describe import macs, network_of, parameters
@@ -50,8 +51,8 @@ def recogniser(config) -> Recogniser:
                       part_hidden=config['heads']['part_hidden']).eval()
 
 
-def session(model: Recogniser, budget: int) -> onnxruntime.InferenceSession:
-    """Open a network at one budget in onnxruntime, on one thread."""
+def session(model: Recogniser, budget: int) -> Tuple[onnxruntime.InferenceSession, float]:
+    """Open a network at one budget in onnxruntime, on one thread; give its memory [MiB] too."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     with tempfile.TemporaryDirectory() as folder:
@@ -60,8 +61,9 @@ def session(model: Recogniser, budget: int) -> onnxruntime.InferenceSession:
             export.write_onnx(model, path)
         else:
             write_onnx(model, path, budget)
-        return onnxruntime.InferenceSession(str(path), options,
-                                            providers=['CPUExecutionProvider'])
+        return onnxruntime.InferenceSession(
+            str(path), options, providers=['CPUExecutionProvider']), memory.mebibytes(
+                path, budget, OBJECTS)
 
 
 def milliseconds(sessions: Dict[Key, onnxruntime.InferenceSession],
@@ -101,8 +103,8 @@ def measure(study: Study, rounds: int = 20) -> Dict[str, Any]:
             key = of_run[run.name, budget] = name, budget
             if key not in sessions:
                 model = model or recogniser(config)
-                sessions[key] = session(model, budget)
-                found[key] = {'macs': macs(counted, {}, budget),
+                sessions[key], taken = session(model, budget)
+                found[key] = {'macs': macs(counted, {}, budget), 'memory_mib': round(taken, 1),
                               'parameters': parameters(counted, {})}
     for key, least in milliseconds(sessions, rounds).items():
         found[key]['milliseconds'] = round(least, 4)

@@ -140,8 +140,12 @@ def overview(study: Study) -> bool:
         for axes, ((kind, x), rows) in zip(places.flat, drawn.items()):
             frontier(axes, rows, titles, x != 'loss')
             axes.set(xlabel=asked[x] * (kind == 'single_view'))
-        for row, kind in zip(places, ('complete clouds', 'single views')):
-            row[0].set_ylabel(f'accuracy on {kind}, %')
+        for row, (kind, label) in zip(places, (('complete', 'complete clouds'),
+                                               ('single_view', 'single views'))):
+            row[0].set_ylabel(f'accuracy on {label}, %')
+            best = max(y for (k, _), rows in drawn.items() if k == kind
+                       for _, made in rows for _, y in made)
+            row[0].set_ylim(best - DEPTH, best + DEPTH / 20)
         lines = {h.get_label(): h for axes in places.flat[::-1] for h in axes.get_lines()}
         figure.legend([lines[title] for title in titles], titles, fontsize=7.5, loc='center left',
                       bbox_to_anchor=(0.91, 0.5))
@@ -157,5 +161,3 @@ def frontier(axes, rows, titles, lines: bool):
         axes.plot(*zip(*made), label=title, color=SUPERTOKENS[i % len(SUPERTOKENS)],
                   marker='os^Dv<>'[i % 7], markersize=4, linewidth=2.2 if i == 0 else 1,
                   linestyle='-' if lines else '')
-    best = max((y for _, made in rows for _, y in made), default=0)
-    axes.set_ylim(best - DEPTH, best + DEPTH / 20)

@@ -17,32 +17,26 @@
 The paper's tables: what it published beside what was measured here, told apart.
 
 A table is a file of ``training/configs/tables``: rows with their published figures, the run of the
-small study that stands for each, and the commands of the published recipe.
+small study that stands for each, and the commands of the published recipe (``commands``).
 """
 
 from dataclasses import replace
-import json
 from pathlib import Path
-import subprocess
-import sys
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, List, Sequence, Tuple
 
 import numpy as np
 from scipy import stats
 import yaml
 
-from training import config as configuration
-from training.config import ConfigError, RunError
+from training.config import ConfigError
 from training.study import tables
 from training.study.runs import resolved, Study
 
-PAPER = 'training/configs/paper'
-DATA = ('modelnet40', 'omniobject3d', 'scanobjectnn_bg', 'scanobjectnn_only', 'scanobjectnn_pb',
-        'shapenet55', 'shapenetpart')
 NOWHERE = 'published: not available'
 HERE = ['tokens', 'complete', 'single view', 'mIoU_C', 'mIoU_I', 'loss']
 FEW = ['5way_5shot', '5way_10shot', '10way_5shot', '10way_10shot']
-COSTS = ['tokens', 'M parameters', 'M MACs', 'tokenizer', 'encoder', 'rest', 'ms']
+COSTS = ['tokens', 'M parameters', 'M MACs', 'tokenizer', 'encoder', 'rest', 'MiB', 'ms',
+         'objects/s']
 
 
 def extended(study: Study) -> Study:
@@ -60,8 +54,10 @@ def extended(study: Study) -> Study:
         for row in about['rows']:
             small = row.get('small', {})
             names += [small['run']] if 'run' in small else small.get('spearman', {}).values()
+        compared = about.get('differences', [])
+        names += [name for row in compared for name in (row[0], row[2])]
         found[path.stem] = {'title': about['title'], 'rows': list(dict.fromkeys(names)),
-                            'published': about}
+                            'differences': compared, 'published': about}
         wrong = [name for name in found[path.stem]['rows'] if name not in study.runs]
         if wrong:
             raise ConfigError(f'{path} has a row for {wrong[0]!r}, which is no run')
@@ -97,8 +93,8 @@ def measured(study: Study, about: Dict[str, Any], row: Dict[str, Any]) -> List[s
     instance, category = tables.part_ious(found, budget)
     figures += [category.text(), instance.text(), '–' if loss is None else f'{loss.mean:.4f}']
     for key in about.get('ours', []):
-        values = [f['budgets'][str(budget)][key] for f in found]
-        figures.append(f'{np.mean(values):.3f}')
+        values = [f['budgets'][str(budget)].get(key) for f in found]
+        figures.append('–' if None in values else f'{np.mean(values):.3f}')
     return [str(budget), *figures, seeds]
 
 
@@ -111,7 +107,8 @@ def costs(study: Study, small: Dict[str, Any]) -> List[str]:
     rest = macs['total'] - macs['tokenizer'] - macs['encoder']
     return [str(small['budget']), f'{cost["parameters"]["total"] / 1e6:.2f}',
             *(f'{v:.1f}' for v in (macs['total'], macs['tokenizer'], macs['encoder'], rest)),
-            f'{cost["milliseconds"]:.2f}']
+            f'{cost["memory_mib"]:.0f}' if 'memory_mib' in cost else '–',
+            f'{cost["milliseconds"]:.2f}', f'{1e3 / cost["milliseconds"]:,.0f}']
 
 
 def few_shot(study: Study, small: Dict[str, Any]) -> List[str]:
@@ -183,94 +180,41 @@ def notes(study: Study, name: str) -> List[str]:
         'random yaw, whole clouds and single views) and the part-labelled set (38 test shapes, '
         f'category given); distilled for {steps["distill"]} steps of {batch} clouds, fine-tuned '
         f'to all tasks at once for {steps["finetune"]}. The two sides are of other data and '
-        'sizes: compare rows, not sides.', *about.get('notes', []), tables.NOTE]
+        'sizes: compare rows, not sides.', *about.get('notes', []),
+        *(losses_against(study, study.tables[name]['rows']) if about.get('losses') else []),
+        tables.NOTE]
+
+
+def losses_against(study: Study, names: Sequence[str]) -> List[str]:
+    """Say how the distillation loss of runs goes with what they reach; [] of fewer than three."""
+    points = []
+    for name in names:
+        run = study.runs[name]
+        found = tables.results(study, run)
+        for b in run.numbers:
+            loss = tables.loss(found, b)
+            if loss is not None:
+                reached = [tables.at(found, b, kind).mean for kind in ('complete', 'single_view')]
+                points.append([loss.mean, *reached, tables.part_ious(found, b)[0].mean])
+    if len(points) < 3:
+        return []
+    columns = np.array(points).T
+    told = [f'{title} {stats.spearmanr(columns[0], column).statistic:+.2f}' for title, column in
+            zip(('complete', 'single view', 'mIoU_I'), columns[1:])]
+    return ["distillation loss and what is reached, Spearman's correlation over the "
+            f'{len(points)} rows and budgets that have both: {", ".join(told)}.']
 
 
 def table(study: Study, name: str) -> List[str]:
     """Give the lines of a table for a terminal."""
     head, body = rows(study, name)
+    told = tables.differences(study, name)
     return [study.tables[name]['title'], '', *tables.aligned([head, *body]), '',
-            *notes(study, name)]
+            *(tables.aligned(told) + [''] if told else []), *notes(study, name)]
 
 
 def markdown(study: Study, name: str) -> List[str]:
     """Give the lines of a table for a page."""
     head, body = rows(study, name)
-    lines = ['| ' + ' | '.join(row) + ' |' for row in (head, ['---'] * len(head), *body)]
-    return [*lines, '', *(part for note in notes(study, name) for part in (note, ''))]
-
-
-def commands(row: Dict[str, Any]) -> List[str]:
-    """
-    Give the command lines of the published recipe of a row.
-
-    In the file a command is a verb and its files, ``DATA`` for each data set in turn.
-    """
-    found = []
-    for text in row.get('paper', []):
-        verb, _, rest = text.partition(' ')
-        if verb not in ('pretrain', 'distill', 'finetune', 'fewshot', 'describe'):
-            found.append(f'# {text}')
-            continue
-        for data in DATA if 'DATA' in rest else ('',):
-            words = rest.replace('DATA', f'{data}.yaml').replace(' + ', ' ').split()
-            files = [f'--config {PAPER}/{w}' for w in words if w.endswith('.yaml')]
-            resume = [] if verb == 'describe' else ['--resume']
-            found.append(' '.join(['python -m training', verb, *resume, *files,
-                                   *(w for w in words if not w.endswith('.yaml'))]))
-    return found
-
-
-def recipe(study: Study, name: str) -> List[str]:
-    """Give the lines of a table at the paper's scale: its figures, and a command for each."""
-    if name not in study.tables or 'published' not in study.tables[name]:
-        raise ConfigError(f"table {name!r} is none of the paper's, it has no recipe there")
-    about = study.tables[name]['published']
-    lines = [study.tables[name]['title'], f'paper: {about["source"]}', '']
-    for row in about['rows']:
-        figures = [f'{about["columns"][k]} {row["published"][k]}' for k in about['columns']
-                   if k in row['published']]
-        lines += [f'{row["title"]}: {", ".join(figures) or NOWHERE}',
-                  *(f'    {line}{outcome(line)}'
-                    for line in commands(row) or ['# no recipe in the paper'])]
-    return lines
-
-
-def configuration_of(line: str) -> Dict[str, Any]:
-    """
-    Read the configuration that a command line names.
-
-    :raises ConfigError: it is not there, or an override changes nothing that it has.
-    """
-    words = line.split()[4:]
-    return configuration.load([w for w in words if w.endswith('.yaml')],
-                              [w for w in words if '=' in w])
-
-
-def outcome(line: str) -> str:
-    """Give what a fine-tuning has measured where it was run here, in %; else nothing."""
-    if ' finetune ' not in line:
-        return ''
-    told = []
-    folder = Path(configuration_of(line)['output'])
-    for path in (folder / 'accuracy.json', folder / 'miou.json'):
-        if path.exists():
-            for name, row in json.loads(path.read_text())[path.stem].items():
-                kinds = row if path.stem == 'miou' else {'accuracy': row}
-                told.append(f'{name}: ' + ', '.join(
-                    f'{kind} {100 * r["mean"]:.2f} ± {100 * r["std"]:.2f}'
-                    for kind, r in kinds.items()))
-    return '   # here: ' + '; '.join(told) if told else ''
-
-
-def run(study: Study, name: str) -> None:
-    """
-    Run the commands of a table at the paper's scale one after another, each going on if begun.
-
-    :raises RunError: one failed.
-    """
-    lines = [line for row in study.tables[name]['published']['rows'] for line in commands(row)]
-    for line in dict.fromkeys(line for line in lines if not line.startswith('#')):
-        print(line, flush=True)
-        if subprocess.run([sys.executable, *line.split()[1:]], check=False).returncode:
-            raise RunError(f'this failed: {line}')
+    return [*tables.marked([head, *body]), *tables.marked(tables.differences(study, name)),
+            *(part for note in notes(study, name) for part in (note, ''))]

@@ -154,15 +154,33 @@ def right(found: Dict[str, Any], row: Dict[str, Any]) -> np.ndarray:
     return scores.unpacked(row['right'], shapes, found['clouds']).mean(1)
 
 
+def part_difference(study: Study, pairs) -> Optional[Figure]:
+    """Give by how much one mIoU_I exceeds another, seed by seed; see :func:`difference`."""
+    rows = [{f['seed']: f['budgets'][str(b)]['parts']['complete']['miou_i']
+             for f in results(study, study.runs[n]) if str(b) in f['budgets']}
+            for n, b in (pairs[:2], pairs[2:])]
+    both = sorted(rows[0].keys() & rows[1].keys())
+    return figure([rows[0][s] - rows[1][s] for s in both]) if both else None
+
+
 def differences(study: Study, name: str) -> List[List[str]]:
-    """Give the cells of the differences that a table asks for, a heading first; [] for none."""
+    """
+    Give the cells of the differences that a table asks for, a heading first; [] for none.
+
+    A table asks for run, tokens, run, tokens and, where the paper has it, what it says of them.
+    """
     asked = study.tables[name].get('differences', [])
-    made = [['first', 'second', 'first - second: complete', 'single view', 'seeds']]
-    for pairs in asked:
+    made = [['first', 'second', 'first - second: complete', 'single view', 'parts mIoU_I',
+             'seeds']]
+    claims = any(len(row) > 4 for row in asked)
+    made[0] += ['paper'] * claims
+    for first, budget, second, less, *claim in asked:
+        pairs = first, budget, second, less
         found = [difference(study, pairs, kind) for kind in ('complete', 'single_view')]
+        found.append(part_difference(study, pairs))
         titles = [f'{study.runs[n].title}, {b}' for n, b in (pairs[:2], pairs[2:])]
         made.append([*titles, *('not run' if f is None else f.text() for f in found),
-                     str(found[0].seeds if found[0] else 0)])
+                     str(found[0].seeds if found[0] else 0), *(claim or ['–'])[:claims]])
     return made if asked else []
 
 
@@ -178,6 +196,12 @@ def aligned(rows: List[List[str]]) -> List[str]:
     return ['  '.join(c.ljust(w) for c, w in zip(row, widths)).rstrip() for row in rows]
 
 
+def marked(rows: List[List[str]]) -> List[str]:
+    """Write cells, a heading first, as a table of Markdown and an empty line; [] for none."""
+    rows = [*rows[:1], *(['---'] * len(row) for row in rows[:1]), *rows[1:]]
+    return [*('| ' + ' | '.join(row) + ' |' for row in rows), ''] if rows else []
+
+
 def table(study: Study, name: str) -> List[str]:
     """Give the lines of a table for a terminal."""
     told = differences(study, name)
@@ -187,8 +211,4 @@ def table(study: Study, name: str) -> List[str]:
 
 def markdown(study: Study, name: str) -> List[str]:
     """Give the lines of a table for a page."""
-    told, made = differences(study, name), []
-    for head, *rows in [[HEAD, *body(study, name)]] + ([told] if told else []):
-        rows = [head, ['---'] * len(head), *rows]
-        made += [*('| ' + ' | '.join(row) + ' |' for row in rows), '']
-    return [*made, NOTE]
+    return [*marked([HEAD, *body(study, name)]), *marked(differences(study, name)), NOTE]

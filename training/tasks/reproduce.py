@@ -21,7 +21,7 @@ Without ``--run`` nothing is trained and torch is not needed.
 import signal
 
 from training.config import ConfigError, RunError
-from training.study import page, published, runs
+from training.study import commands, page, published, runs
 
 RUNS = 'training/configs/small/runs.yaml'
 
@@ -38,10 +38,10 @@ def run(config, resume=False):
     study = published.extended(runs.read(asked.runs or RUNS))
     study.rows(asked.table)
     if asked.scale == 'paper':
-        lines = published.recipe(study, asked.table)
+        lines = commands.lines_of(study, asked.table)
         if asked.run:
-            published.run(study, asked.table)
-            lines = published.recipe(study, asked.table)
+            commands.run(study, asked.table)
+            lines = commands.lines_of(study, asked.table)
         print('\n'.join(lines))
         return
     if asked.cost:

@@ -1,0 +1,56 @@
+# Copyright 2026 The foundry_ros developers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""How much memory a network takes in onnxruntime: a process of its own, this file, tells."""
+
+import resource
+import subprocess
+import sys
+
+import numpy as np
+import onnxruntime
+
+
+def mebibytes(path, budget: int, objects: int) -> float:
+    """
+    Give by how much a process grows when it opens a network and runs a batch [MiB].
+
+    :param path: ONNX file. :param objects: in the batch.
+    """
+    done = subprocess.run([sys.executable, __file__, str(path), str(budget), str(objects)],
+                          capture_output=True, text=True, check=True)
+    return float(done.stdout)
+
+
+def main(path: str, budget: str, objects: str) -> None:
+    """Print it."""
+    size = int(objects)
+    batch = {'groups': np.zeros((size, 64, 32, 3), np.float32),
+             'centers': np.random.default_rng(0).normal(size=(size, 64, 3)).astype(np.float32),
+             'token_budget': np.array(int(budget))}
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    before = peak()
+    session = onnxruntime.InferenceSession(path, options, providers=['CPUExecutionProvider'])
+    session.run(None, {i.name: batch[i.name] for i in session.get_inputs()})
+    print(peak() - before)
+
+
+def peak() -> float:
+    """Give the most memory that this process has held [MiB]."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+if __name__ == '__main__':
+    main(*sys.argv[1:])
