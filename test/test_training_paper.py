@@ -30,6 +30,7 @@ from training.data import catalogue  # noqa: E402
 from training.data.shapes import Shapes  # noqa: E402
 from training.models.backbone import Backbone, Size  # noqa: E402
 from training.models.foundry import Foundry  # noqa: E402
+from training.models.transformer import Encoder  # noqa: E402
 from training.tasks.common import weights  # noqa: E402
 from training.tasks.describe import describe  # noqa: E402
 from training.tasks.foundry import Distill, start_from  # noqa: E402
@@ -84,12 +85,39 @@ def test_a_fine_tuning_names_known_sets_of_as_many_classes(name):
 
 def test_table_6_is_what_the_configuration_says():
     config = load('distill')
-    assert config['data']['batch'] == 512 and config['data']['points'] == 1024
+    data = config['data']
+    assert data['train'] == 'shapenet55_train' and data['batch'] == 512
+    assert (data['points'], data['groups'], data['neighbours']) == (1024, 64, 32)
+    assert data['augment'] == {'scale': [0.8, 1.2], 'mirror': ['z'], 'rotate': True}  # z: their y
     assert config['trainer']['epochs'] == 150 and config['unfreeze'] == 50
+    assert config['trainer']['precision'] == '32-true' and config['loss'] == 'smooth_l1'
+    assert config['optimiser']['weight_decay'] == 0.05 and 'muon' not in config['optimiser']
+    assert config['student']['supertokens'] == 16 and not config['student']['gate']
+    gate = load('distill_gate')
+    assert gate['student']['gate'] and gate['student']['ratio'] == 0.5
+    assert not gate['student']['content']  # lambda alone moves it, as in Listing 1
+    assert gate['gate'] == {'lambda': 1e-11, 'weight_decay': False}
     epochs = [rate(e, 150, 15, config['optimiser']) for e in range(150)]
     assert epochs[0] == pytest.approx(1e-6) and max(epochs) == epochs[14] == pytest.approx(1e-3)
     assert epochs[149] < 2e-6 and epochs[15:] == sorted(epochs[15:], reverse=True)
     np.testing.assert_allclose(np.diff(epochs[:15]), (1e-3 - 1e-6) / 14)
+
+
+def test_the_teacher_is_pretrained_as_point_jepa():
+    config = load('pretrain')
+    assert config['trainer']['epochs'] == 500 and config['data']['batch'] == 512
+    assert config['tau'] == [0.9995, 0.99999] and config['optimiser']['warm_up_epochs'] == 30
+    assert (config['predictor']['width'], config['predictor']['depth']) == (192, 6)
+
+
+@pytest.mark.parametrize('depth', [2, 8])
+def test_weights_begin_as_a_truncated_normal_rescaled_by_depth(depth):
+    torch.manual_seed(0)
+    block = Encoder(64, depth, 4).blocks[0]
+    for layer, scale in ((block.qkv, 1), (block.up, 1), (block.out, (2 * depth) ** -0.5),
+                         (block.down, (2 * depth) ** -0.5)):
+        assert float(layer.weight.detach().std()) == pytest.approx(0.02 * scale, rel=0.05)
+        assert float(layer.bias.detach().abs().max()) == 0
 
 
 def made_up(name, root):
