@@ -63,11 +63,14 @@ def arguments(tmp_path, monkeypatch):
             *(f'{part}.{k}={v}' for part in ('model', 'teacher') for k, v in TINY.items())]
 
 
-def test_every_picture_is_drawn(arguments, tmp_path):
-    assert main(['figures', '--config', CONFIG, *arguments]) == 0
+@pytest.mark.parametrize('config, budgets, more', [
+    (CONFIG, [64, 4], set()),
+    ('training/configs/small/figures_foundry.yaml', [16], {'projected'})])
+def test_every_picture_is_drawn(arguments, tmp_path, config, budgets, more):
+    assert main(['figures', '--config', config, *arguments, f'figures.budgets={budgets}']) == 0
     found = {p.stem for p in (tmp_path / 'out').iterdir()}
     assert found == {'loss', 'cost', 'accuracy', 'gate', 'features', 'pca', 'error',
-                     'assignment', 'supertokens'}
+                     'assignment', 'supertokens'} | more
     for path in (tmp_path / 'out').iterdir():
         picture = np.asarray(Image.open(path).convert('RGB'))
         assert min(picture.shape[:2]) > 200 and picture.std() > 5

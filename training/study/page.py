@@ -22,6 +22,13 @@ from training.study.runs import Study
 
 MENU = (1, 2, 4, 8, 16, 32, 64)
 DEPTH = 12  # points below the best that the overview shows
+PICTURES = {'assignment': 'Which points feed which supertoken, and how many of them are used',
+            'supertokens': 'How many supertokens are used, and for what',
+            'projected': 'Tokens and supertokens before and after their projections',
+            'features': 'Features of test shapes, by t-SNE',
+            'pca': 'What tokens hold: their first three principal components as colours',
+            'error': "Where rebuilt tokens differ from the teacher's",
+            'loss': 'Losses', 'gate': 'What a gate is paid, what it fuses and what is lost'}
 
 
 def write(study: Study) -> Path:
@@ -53,6 +60,20 @@ def page(study: Study) -> List[str]:
         lines += ['## Accuracy against what it costs', '',
                   f'All runs at all budgets, to {DEPTH} points below the best; the rest is in the '
                   'tables.', '', '![accuracy against cost](overview.png)', '']
+    return lines + pictures(study)
+
+
+def pictures(study: Study) -> List[str]:
+    """Give the lines of the page about the pictures that ``figures`` has drawn of some runs."""
+    lines = []
+    for folder in sorted(p for p in study.results.glob('figures*') if p.is_dir()):
+        drawn = [name for name in PICTURES if (folder / f'{name}.png').exists()]
+        whose = folder.name.partition('_')[2] or 'the student for every budget'
+        lines += [f'## Pictures of {whose}', '', '`python -m training figures --config '
+                  f'training/configs/{study.results.name}/{folder.name}.yaml`', '']
+        for name in drawn:
+            lines += [f'{PICTURES[name]}:', '', f'![{PICTURES[name]}]({folder.name}/{name}.png)',
+                      '']
     return lines
 
 

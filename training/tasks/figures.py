@@ -32,6 +32,8 @@ def pictures(config):
              'error': lambda: figures_features.errors(subject),
              'assignment': lambda: figures_supertokens.assignment(subject),
              'supertokens': lambda: figures_supertokens.use(subject)}
+    if hasattr(subject.student, 'supertokens'):
+        drawn['projected'] = lambda: figures_supertokens.projected(subject)
     if asked['results']:
         drawn['accuracy'] = lambda: figures_curves.accuracy(asked['results'])
     if asked['gates']:

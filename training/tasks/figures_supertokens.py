@@ -17,6 +17,8 @@
 from matplotlib import colors
 from matplotlib import pyplot as plt
 import numpy as np
+from sklearn.manifold import TSNE
+import torch
 
 from training.tasks.figures_data import Subject
 from training.tasks.figures_style import board, budget_colour, cloud, SUPERTOKENS, tokens
@@ -46,6 +48,39 @@ def assignment(subject: Subject):
             used = np.unique(owner[column][owner[column] < supertokens])
             axes.text(0.98, 0.02, f'{len(used)} of {supertokens}', transform=axes.transAxes,
                       ha='right', fontsize=7)
+    return figure
+
+
+@torch.no_grad()
+def projected(subject: Subject):
+    """
+    Draw tokens and learned supertokens in their own space and after the projections of DSO.
+
+    The two comparisons of Foundry's Figures 10 and 11: before, nothing says that they are near
+    each other; after, a token goes to the supertoken that is most like it.
+
+    :param subject: whose student has learned supertokens.
+    """
+    student, t = subject.student, subject.tokens(subject.objects)
+    count = student.supertokens.count
+    seen, _ = student.embed(torch.from_numpy(t.groups), torch.from_numpy(t.centers))
+    of_objects, learned = seen.flatten(0, 1), student.supertokens.supertokens
+    key, query = student.supertokens.key(of_objects), student.supertokens.query(learned)
+    owner = (key @ query.T).argmax(1).numpy()
+    palette = np.array([colors.to_rgb(c) for c in SUPERTOKENS])
+    figure, places = plt.subplots(1, 2, figsize=(10, 4.8))
+    for axes, title, pair in zip(places, ('before the projections', 'after them'),
+                                 ((of_objects, learned), (key, query))):
+        rows = torch.cat(pair).numpy()
+        place = TSNE(init='pca', perplexity=min(30, len(rows) / 4), random_state=0
+                     ).fit_transform(rows)
+        axes.scatter(*place[:-count].T, s=9, linewidths=0, color=palette[owner % len(palette)])
+        axes.scatter(*place[-count:].T, s=150, marker='*', edgecolors='black', linewidths=0.6,
+                     color=palette[np.arange(count) % len(palette)])
+        axes.set(title=title, xticks=[], yticks=[])
+    figure.suptitle(f'Tokens of {len(subject.objects)} objects by the supertoken that they go to '
+                    '(stars), by t-SNE')
+    figure.tight_layout()
     return figure
 
 
@@ -85,7 +120,8 @@ def use(subject: Subject):
                   label=f'{budget}: {used.mean():.1f} own a token, evenly {even.mean():.1f}')
     left.set(xlabel='supertokens that own a token', ylabel='objects, %',
              title='How many are used', xlim=(0.5, limit + 0.5))
-    left.legend(title='supertokens offered', fontsize=8)
+    left.legend(title='supertokens offered', fontsize=8, ncols=2, loc='upper center',
+                bbox_to_anchor=(0.5, -0.13))
     labels = subject.shapes.labels[subject.sample]
     _by_class(right, share, labels, subject.shapes.class_names)
     right.set_title(f'For what: share of the tokens of each class, {budgets[-1]} offered')
