@@ -33,9 +33,9 @@ import torch
 from training import export
 from training.export_fixed import write_onnx
 from training.models.student import Student
+from training.provenance import machine
 from training.study import memory, runs
 from training.study.runs import Study
-from training.study.train import machine
 from training.tasks.describe import macs, network_of, parameters
 from training.tasks.distill import make_student
 from training.tasks.finetune import Recogniser

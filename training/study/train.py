@@ -25,7 +25,6 @@ import hashlib
 import json
 import os
 from pathlib import Path
-import platform
 import re
 import shutil
 import subprocess
@@ -36,6 +35,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 from filelock import FileLock, Timeout
 
 from training.config import RunError
+from training.provenance import commit, machine
 from training.study import runs
 from training.study.runs import Run, Study
 
@@ -234,19 +234,3 @@ def complaint(log: Path) -> str:
     error = re.compile(r'error: |[\w.]*(Error|Exception|Interrupt)\b')
     told = [line for line in lines if error.match(line)]
     return (told or lines)[-1][:200]
-
-
-def commit() -> str:
-    """Name the commit that is checked out, with a + where files differ from it."""
-    def git(*arguments):
-        return subprocess.run(['git', *arguments], capture_output=True, text=True,
-                              check=False).stdout.strip()
-    return git('rev-parse', 'HEAD') + '+' * bool(git('status', '--porcelain', '-uno'))
-
-
-def machine() -> Dict[str, Any]:
-    """Describe the processor."""
-    path = Path('/proc/cpuinfo')
-    lines = path.read_text().splitlines() if path.exists() else []
-    names = [line.partition(':')[2].strip() for line in lines if line.startswith('model name')]
-    return {'cpu': names[0] if names else platform.processor(), 'cores': os.cpu_count()}

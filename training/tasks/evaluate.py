@@ -31,6 +31,7 @@ import yaml
 
 from training import metrics
 from training.data import sets, vocabulary
+from training.provenance import commit, machine, used_sets
 from training.tasks import scores
 
 RESULTS = Path('training/results')
@@ -167,7 +168,8 @@ def run(config, resume=False):
     (folder / 'manifest.yaml.part').replace(folder / 'manifest.yaml')
     results = RESULTS / f'{bundle.name}.json'
     results.write_text(json.dumps({
-        'bundle': bundle.name, 'version': bundle.version, 'config': config,
+        'bundle': bundle.name, 'version': bundle.version, 'config': config, 'commit': commit(),
+        'machine': machine(), 'sets': used_sets(config['data']),
         'seconds': round(time.time() - begun), 'temperature': temperature, 'accuracy': found},
         indent=1))
     print(f'wrote {folder}/manifest.yaml and {results}')

@@ -35,6 +35,7 @@ from training.models.backbone import Backbone, pool
 from training.models.grouping import take
 from training.models.reduce import fps_select
 from training.models.student import Rebuilt
+from training.provenance import used_sets
 from training.tasks import few_shot_frozen, scores
 from training.tasks.common import backbone_weights, size_of, weights
 from training.tasks.distill import make_student
@@ -179,18 +180,6 @@ def counts(model) -> Dict[str, int]:
         return sum(p.numel() for module in modules for p in module.parameters())
     return {'student': number(model.student),
             'heads': number(model.class_head, model.part_head)}
-
-
-def used_sets(data) -> Dict[str, Dict[str, int]]:
-    """Tell of each set in use how many shapes and clouds it has."""
-    found = {}
-    for name in data['clouds']:
-        path = Path(data['cache']) / name / 'recipe.json'
-        if path.exists():
-            recipe = json.loads(path.read_text())
-            each = recipe['complete'] + recipe['single']
-            found[name] = {'shapes': recipe['shapes'], 'clouds': recipe['shapes'] * each}
-    return found
 
 
 def measure(config) -> dict:

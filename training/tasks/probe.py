@@ -25,6 +25,7 @@ import torch
 
 from training.data import sets
 from training.models.backbone import Backbone, pool
+from training.provenance import commit, machine, used_sets
 from training.tasks.common import size_of, weights
 
 
@@ -81,5 +82,7 @@ def run(config, resume=False):
         print(f'linear probe, {name:10} weights: complete {row[name]["complete"]:.3f}, '
               f'single view {row[name]["single_view"]:.3f}', flush=True)
     results = Path('training/results/probe.json')
-    results.write_text(json.dumps({'config': config, 'accuracy': row}, indent=1))
+    results.write_text(json.dumps({
+        'config': config, 'commit': commit(), 'machine': machine(),
+        'sets': used_sets(config['data']), 'accuracy': row}, indent=1))
     print(f'wrote {results}')

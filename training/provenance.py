@@ -1,0 +1,50 @@
+# Copyright 2026 The foundry_ros developers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Where figures come from: the commit, the processor and the data, as results files hold them."""
+
+import json
+import os
+from pathlib import Path
+import platform
+import subprocess
+from typing import Any, Dict
+
+
+def commit() -> str:
+    """Name the commit that is checked out, with a + where files differ from it."""
+    def git(*arguments):
+        return subprocess.run(['git', *arguments], capture_output=True, text=True,
+                              check=False).stdout.strip()
+    return git('rev-parse', 'HEAD') + '+' * bool(git('status', '--porcelain', '-uno'))
+
+
+def machine() -> Dict[str, Any]:
+    """Describe the processor."""
+    path = Path('/proc/cpuinfo')
+    lines = path.read_text().splitlines() if path.exists() else []
+    names = [line.partition(':')[2].strip() for line in lines if line.startswith('model name')]
+    return {'cpu': names[0] if names else platform.processor(), 'cores': os.cpu_count()}
+
+
+def used_sets(data) -> Dict[str, Dict[str, int]]:
+    """Tell of each set in use how many shapes and clouds it has."""
+    found = {}
+    for name in data['clouds']:
+        path = Path(data['cache']) / name / 'recipe.json'
+        if path.exists():
+            recipe = json.loads(path.read_text())
+            each = recipe['complete'] + recipe['single']
+            found[name] = {'shapes': recipe['shapes'], 'clouds': recipe['shapes'] * each}
+    return found
