@@ -34,6 +34,8 @@ from training.study.runs import Study
 PAPER = 'training/configs/paper'
 DATA = ('modelnet40', 'omniobject3d', 'scanobjectnn_bg', 'scanobjectnn_only', 'scanobjectnn_pb',
         'shapenet55', 'shapenetpart')
+UNFREEZING = ('a fine-tuning here is of one of them: add unfreeze=EPOCH (0, 100 or 150; parts: 0 '
+              'or 300) and output=FOLDER for another')
 
 
 def of_row(row: Dict[str, Any]) -> List[str]:
@@ -63,6 +65,8 @@ def lines_of(study: Study, name: str) -> List[str]:
         raise ConfigError(f"table {name!r} is none of the paper's, it has no recipe there")
     about = study.tables[name]['published']
     lines = [study.tables[name]['title'], f'paper: {about["source"]}', '']
+    if 'unfreezing' in about['source']:
+        lines[2:2] = [UNFREEZING]
     for row in about['rows']:
         figures = [f'{about["columns"][k]} {row["published"][k]}' for k in about['columns']
                    if k in row['published']]
