@@ -13,8 +13,7 @@
 # limitations under the License.
 
 """
-What each run of a study costs: milliseconds and memory in onnxruntime, multiply-accumulates,
-parameters.
+What each run of a study costs: time and memory in onnxruntime, multiply-accumulates, size.
 
 One thread, all runs in one process in turn, the least of several rounds of the thread's own time:
 a machine that is busy otherwise hardly shows. Weights are random, they cost what trained ones do.

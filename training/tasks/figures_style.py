@@ -24,7 +24,7 @@ from PIL import Image
 
 matplotlib.use('Agg')  # no display is needed
 
-from matplotlib import pyplot as plt  # noqa: E402
+from matplotlib import pyplot as plt  # noqa: E402, I100
 
 INK, FAINT = '#22262b', '#b9bec5'
 # Sixteen colours that can be told apart side by side, then greys for what is left alone.
