@@ -106,7 +106,16 @@ def test_what_is_missing_is_trained_once_and_printed(study, root, tmp_path, caps
     change(study, lambda text: text['runs']['labels']['finetune']['set'].append('optimiser.lr=1'))
     assert reproduce(study, root, '--run') == 0
     said = capsys.readouterr().out
-    assert 'labels 1: its configuration has changed' in said and '1 runs to do' in said
+    assert 'labels 1: its configuration or its teacher has changed' in said
+    assert '1 runs to do' in said
+    path = tmp_path / 'results/any_2.json'  # as of another teacher
+    found = json.loads(path.read_text())
+    assert len(found['starts']) == 1
+    path.write_text(json.dumps({**found, 'starts': dict.fromkeys(found['starts'], '0')}))
+    assert reproduce(study, root, '--run') == 0
+    said = capsys.readouterr().out
+    assert 'any 2: its configuration or its teacher has changed' in said
+    assert '1 runs to do' in said and json.loads(path.read_text())['starts'] == found['starts']
 
 
 def test_a_stopped_run_goes_on(study, root, monkeypatch, capsys):  # noqa: F811

@@ -67,15 +67,34 @@ def result_of(study: Study, run: Run, seed: int) -> Optional[Dict[str, Any]]:
     return json.loads(path.read_text()) if path.exists() else None
 
 
+def starts(config: Dict[str, Any]) -> Dict[str, str]:
+    """Name the files made elsewhere that a stage begins with, with their checksums."""
+    files = [config.get('pretrained'), config.get('heads', {}).get('begin')]
+    return {f: hashlib.sha256(Path(f).read_bytes()).hexdigest()
+            for f in files if f and Path(f).exists()}
+
+
+def all_starts(configs: Dict[str, Dict[str, Any]]) -> Dict[str, str]:
+    """Name the files that the stages of a run begin with, see :func:`starts`."""
+    return {k: v for config in configs.values() for k, v in starts(config).items()}
+
+
 def current(study: Study, run: Run, seed: int, found: Dict[str, Any], needs: str = '') -> bool:
     """
-    Tell whether figures are those of the configuration and the budgets as they are now.
+    Tell whether figures are those of teacher, configuration and budgets as they are now.
 
     :param needs: what has to be among the figures of some budget.
     """
-    return found['configs'] == runs.essence(runs.resolved(study, run, seed)) and {
+    return learned(study, run, seed, found) and {
         str(b) for b in run.budgets} <= found['budgets'].keys() and (
         not needs or any(needs in row for row in found['budgets'].values()))
+
+
+def learned(study: Study, run: Run, seed: int, found: Dict[str, Any]) -> bool:
+    """Tell whether figures are of what would be learned now, from the same beginning."""
+    configs = runs.resolved(study, run, seed)
+    return (found['configs'] == runs.essence(configs)
+            and found.get('starts') == all_starts(configs))
 
 
 class Trainer:
@@ -123,10 +142,10 @@ class Trainer:
             return True
         if current(self.study, run, seed, found, self.needs):
             return False
-        same = found['configs'] == runs.essence(runs.resolved(self.study, run, seed))
-        print(f'{run.name} {seed}: ' + ('there are figures that were not measured' if same else
-                                        'its configuration has changed, it is trained anew'),
-              flush=True)
+        same = learned(self.study, run, seed, found)
+        print(f'{run.name} {seed}: ' + (
+            'there are figures that were not measured' if same else
+            'its configuration or its teacher has changed, it is trained anew'), flush=True)
         return True
 
     def _one(self, run: Run, seed: int) -> None:
@@ -151,7 +170,7 @@ class Trainer:
         configs, seconds, before = runs.resolved(self.study, run, seed), {}, []
         for stage in run.stages:
             before = before + [runs.essence({stage.verb: configs[stage.verb]}),
-                               self._starts(configs[stage.verb])]
+                               starts(configs[stage.verb])]
             seconds[stage.verb] = self._stage(run, seed, stage, before, name)
         self._call('measure', run, seed, run.stages[-1], name)
         folder = self.study.folder(run, seed)
@@ -159,20 +178,13 @@ class Trainer:
         seconds['measure'] = measured.pop('seconds')
         found = {'run': run.name, 'seed': seed, 'date': date.today().isoformat(),
                  'commit': commit(), 'machine': machine(), 'threads': 1, 'seconds': seconds,
-                 **measured, 'configs': runs.essence(configs)}
+                 **measured, 'starts': all_starts(configs), 'configs': runs.essence(configs)}
         path = self.study.result(run, seed)
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix('.part')
         part.write_text(json.dumps(found, indent=1) + '\n')
         part.replace(path)
         print(f'{name}: wrote {path}', flush=True)
-
-    @staticmethod
-    def _starts(config):
-        """Name the files made elsewhere that a stage begins with, with their checksums."""
-        files = [config.get('pretrained'), config.get('heads', {}).get('begin')]
-        return {f: hashlib.sha256(Path(f).read_bytes()).hexdigest()
-                for f in files if f and Path(f).exists()}
 
     def _stage(self, run, seed, stage, before, name) -> float:
         """Do a stage, going on where it stopped; give the seconds it took in all."""
