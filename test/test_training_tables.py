@@ -23,6 +23,7 @@ import pytest
 
 torch = pytest.importorskip('torch', reason='the training side needs torch')
 pytest.importorskip('lightning', reason='the training side needs lightning')
+onnx = pytest.importorskip('onnx', reason='the training side needs onnx')
 
 from test_training_run import overrides, root, run  # noqa: E402, F401, I100
 from training import config as configuration  # noqa: E402
@@ -31,7 +32,7 @@ from training.models.backbone import Backbone, Size  # noqa: E402
 from training.models.foundry import Foundry  # noqa: E402
 from training.models.heads import ClassHead, PartHead  # noqa: E402
 from training.models.reduced import Progressive  # noqa: E402
-from training.study import commands, published, runs  # noqa: E402
+from training.study import commands, memory, published, runs  # noqa: E402
 from training.tasks import few_shot_frozen, scores  # noqa: E402
 from training.tasks.common import weights  # noqa: E402
 from training.tasks.describe import describe  # noqa: E402
@@ -137,6 +138,23 @@ def test_what_the_paper_claims_stands_beside_what_was_found(monkeypatch):
     line = next(row for row in told if row.startswith('Foundry, s = 16, 16') and 'KMeans' in row)
     assert '20.0' in line and '13.8 (ShapeNet55)' in line
     assert any('over the 3 rows' in row and 'complete -1.00' in row for row in told)
+
+
+def test_a_network_takes_the_memory_of_its_weights(tmp_path):
+    taken = []
+    for name, rows in (('small', 96), ('large', 96 * 1024)):  # 96 numbers a row: 36 MiB
+        weight = onnx.numpy_helper.from_array(np.ones((rows, 96), np.float32), 'weight')
+        shape = [1, 64, 32, 3]
+        graph = onnx.helper.make_graph(
+            [onnx.helper.make_node('ReduceSum', ['weight'], ['sum']),
+             onnx.helper.make_node('Add', ['groups', 'sum'], ['out'])], name,
+            [onnx.helper.make_tensor_value_info('groups', 1, shape)],
+            [onnx.helper.make_tensor_value_info('out', 1, None)], [weight])
+        model = onnx.helper.make_model(graph, ir_version=8, opset_imports=[
+            onnx.helper.make_opsetid('', 17)])
+        onnx.save(model, tmp_path / f'{name}.onnx')
+        taken.append(memory.mebibytes(tmp_path / f'{name}.onnx', 16, 1))
+    assert 0 < taken[0] < taken[1] - 30
 
 
 def test_correlation_is_of_the_runs_that_are_there(monkeypatch):

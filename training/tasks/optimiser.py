@@ -34,12 +34,8 @@ class Muon(torch.optim.Muon):
     """
 
     @torch.no_grad()
-    def step(self, closure=None):
-        """Move every matrix that has a gradient. :return: the closure's loss."""
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
+    def step(self):
+        """Move every matrix that has a gradient."""
         for group in self.param_groups:
             alike = defaultdict(list)
             for p in group['params']:
@@ -51,7 +47,6 @@ class Muon(torch.optim.Muon):
                                    group['ns_coefficients'], group['ns_steps'])
                 for p, move in zip(matrices, moves):
                     p.mul_(1 - group['lr'] * group['weight_decay']).sub_(move, alpha=rate)
-        return loss
 
     def _momentum(self, p, group):
         """Update the momentum of a matrix, and give where it will be (Nesterov)."""
