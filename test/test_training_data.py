@@ -94,18 +94,18 @@ def shapes(n=6, parts=True):
 
 
 def test_a_token_set_is_made_once_and_anew_only_when_asked_otherwise(tmp_path):
-    first = cache.build(tmp_path / 'set', shapes(), 1, 2, seed=5, workers=1)
+    first = cache.build(tmp_path / 'set', shapes(), 1, 2, seed=5)
     made = (tmp_path / 'set' / 'groups.npy').stat().st_mtime_ns
     assert first.groups.shape == (18, 64, 32, 3) and len(first) == 18
     assert first.single_view.tolist() == [False, True, True] * 6
-    cache.build(tmp_path / 'set', shapes(), 1, 2, seed=5, workers=1)
+    cache.build(tmp_path / 'set', shapes(), 1, 2, seed=5)
     assert (tmp_path / 'set' / 'groups.npy').stat().st_mtime_ns == made
-    again = cache.build(tmp_path / 'set', shapes(), 2, 2, seed=5, workers=1)
+    again = cache.build(tmp_path / 'set', shapes(), 2, 2, seed=5)
     assert len(again) == 24
 
 
 def test_parts_follow_their_points_through_views_and_groups(tmp_path):
-    made = cache.build(tmp_path / 'set', shapes(), 2, 2, seed=5, reach=30.0, workers=1)
+    made = cache.build(tmp_path / 'set', shapes(), 2, 2, seed=5, reach=30.0)
     for i in range(len(made)):
         height = (made.centers[i][made.near[i].astype(int), 2] * made.weight[i]).sum(1)
         low, high = height[made.part[i] == 0].mean(), height[made.part[i] == 1].mean()
@@ -113,7 +113,7 @@ def test_parts_follow_their_points_through_views_and_groups(tmp_path):
 
 
 def test_a_batch_can_be_drawn_again_and_differs_from_the_next(tmp_path):
-    made = cache.build(tmp_path / 'set', shapes(), 1, 2, seed=5, workers=1)
+    made = cache.build(tmp_path / 'set', shapes(), 1, 2, seed=5)
     sources = [Source(made, 4, labels=np.arange(6)), Source(made, 3, labels=np.arange(6) + 10,
                                                             parts=True)]
     one, same = (Mixture(sources, 5, epoch=2, seed=1)[3] for _ in range(2))
@@ -127,7 +127,7 @@ def test_a_batch_can_be_drawn_again_and_differs_from_the_next(tmp_path):
 def test_balanced_drawing_evens_out_the_classes(tmp_path):
     few = shapes()
     few.labels[:] = [0, 0, 0, 0, 0, 1]
-    made = cache.build(tmp_path / 'set', few, 1, 0, seed=5, workers=1)
+    made = cache.build(tmp_path / 'set', few, 1, 0, seed=5)
     rare = [np.mean(made.labels[Source(made, 4000, balance=b).draw(np.random.default_rng(0))])
             for b in (0.0, 0.5, 1.0)]
     root = 5 ** 0.5
@@ -137,7 +137,7 @@ def test_balanced_drawing_evens_out_the_classes(tmp_path):
 
 
 def test_augmented_clouds_stay_in_the_unit_sphere(tmp_path):
-    made = cache.build(tmp_path / 'set', shapes(), 1, 0, seed=5, workers=1)
+    made = cache.build(tmp_path / 'set', shapes(), 1, 0, seed=5)
     batch = Mixture([Source(made, 6)], 1, 0, 0)[0]
     farthest = batch['centers'].norm(dim=-1).amax(1).numpy()
     before = np.linalg.norm(made.centers, axis=-1).max(1)

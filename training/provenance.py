@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Where figures come from: the commit, the processor and the data, as results files hold them."""
+"""Where figures come from: commit, processors and data, as results files hold them."""
 
 import json
 import os
@@ -23,19 +23,35 @@ from typing import Any, Dict
 
 
 def commit() -> str:
-    """Name the commit that is checked out, with a + where files differ from it."""
+    """
+    Name the commit that is checked out, with a + where files differ from it.
+
+    A copy without its history, as clusters have, is told its commit by ``FOUNDRY_COMMIT``.
+    """
     def git(*arguments):
         return subprocess.run(['git', *arguments], capture_output=True, text=True,
                               check=False).stdout.strip()
-    return git('rev-parse', 'HEAD') + '+' * bool(git('status', '--porcelain', '-uno'))
+    found = git('rev-parse', 'HEAD') + '+' * bool(git('status', '--porcelain', '-uno'))
+    return found or os.environ.get('FOUNDRY_COMMIT', '')
 
 
 def machine() -> Dict[str, Any]:
-    """Describe the processor."""
+    """Describe the processor, and the GPU where there is one."""
     path = Path('/proc/cpuinfo')
     lines = path.read_text().splitlines() if path.exists() else []
     names = [line.partition(':')[2].strip() for line in lines if line.startswith('model name')]
-    return {'cpu': names[0] if names else platform.processor(), 'cores': os.cpu_count()}
+    found = {'cpu': names[0] if names else platform.processor(), 'cores': os.cpu_count()}
+    return {**found, 'gpu': gpu} if (gpu := _gpu()) else found
+
+
+def _gpu() -> str:
+    """Name the first GPU that the driver knows, '' where there is none."""
+    try:
+        told = subprocess.run(['nvidia-smi', '--query-gpu=name', '--format=csv,noheader'],
+                              capture_output=True, text=True, check=False)
+    except OSError:
+        return ''
+    return told.stdout.strip().partition('\n')[0] if told.returncode == 0 else ''
 
 
 def used_sets(data) -> Dict[str, Dict[str, int]]:

@@ -16,7 +16,7 @@
 
 import math
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any, Dict, Optional
 
 import lightning
 from lightning.pytorch.callbacks import ModelCheckpoint, TQDMProgressBar
@@ -49,7 +49,8 @@ class Task(lightning.LightningModule):
     def __init__(self, config: Dict[str, Any]):
         super().__init__()
         self.save_hyperparameters({'config': config})
-        self.config = {**config, 'trainer': numerics.settle(config['trainer'])}
+        steps = config['data'].get('steps', math.inf) * config['trainer']['epochs']
+        self.config = {**config, 'trainer': numerics.settle(config['trainer'], steps)}
         torch.manual_seed(config['seed'])
 
     def on_train_batch_start(self, batch, index):
@@ -83,14 +84,20 @@ class Task(lightning.LightningModule):
                 'lr_scheduler': {'scheduler': schedule, 'interval': 'step'}}
 
 
-def mean_over_all(values: torch.Tensor) -> torch.Tensor:
+def mean_over_all(values: torch.Tensor, wanted: Optional[torch.Tensor] = None) -> torch.Tensor:
     """
     Average values of which processes may have different numbers, each value weighed alike.
 
     The mean of what the processes get is the mean of all values, and so are the gradients; 0
     where there is none.
+
+    :param wanted: bool, of which values; None for all. Choosing them by index would have a GPU
+        wait to be told how many they are.
     """
-    count = torch.tensor(float(values.numel()), device=values.device)
+    if wanted is None:
+        count = values.new_full((), float(values.numel()))
+    else:
+        values, count = values * wanted, wanted.sum().to(values.dtype)
     if distributed.is_available() and distributed.is_initialized():
         distributed.all_reduce(count)
         count /= distributed.get_world_size()

@@ -90,14 +90,14 @@ def measure(student, data, budgets, look) -> Dict[object, Dict[str, dict]]:
     :param look: gives budget and what is rebuilt, see :func:`training.tasks.measure.look`.
     """
     tokens, rows = held_out(data)
-    budgets = [b for b in budgets if b in BUDGETS]
+    budgets, device = [b for b in budgets if b in BUDGETS], next(student.parameters()).device
     made = {b: [] for b in budgets}
     for start in range(0, len(rows), 64):
         r = rows[start:start + 64]
-        groups = torch.from_numpy(np.asarray(tokens.groups[r], np.float32))
-        for b, rebuilt in look(student, groups, torch.from_numpy(np.asarray(tokens.centers[r])),
-                               budgets):
-            made[b].append(rebuilt.summary.numpy())
+        groups = torch.from_numpy(np.asarray(tokens.groups[r], np.float32)).to(device)
+        centers = torch.from_numpy(np.asarray(tokens.centers[r])).to(device)
+        for b, rebuilt in look(student, groups, centers, budgets):
+            made[b].append(rebuilt.summary.cpu().numpy())
     kinds = scores.by_kind(np.asarray(tokens.single_view)[rows])
     labels = np.asarray(tokens.labels)[rows][kinds['complete']]
     return {b: accuracies({k: np.concatenate(parts)[mask] for k, mask in kinds.items()}, labels)

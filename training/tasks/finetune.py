@@ -14,6 +14,7 @@
 
 """Fine-tuning: heads on a student, for classes and parts, at every budget."""
 
+import random
 from typing import Dict
 
 import numpy as np
@@ -23,6 +24,7 @@ import torch.nn.functional as F
 
 from training.config import ConfigError
 from training.data import sets, vocabulary
+from training.data.cutmix import cutmix
 from training.data.mixture import Source, loader
 from training.models.heads import make_class_head, PartHead, TwoClassHeads
 from training.models.regions import RegionStudent
@@ -109,6 +111,7 @@ class Finetune(Task):
         The tokenizer is paid once.
         """
         menu = budgets.of_step(self.config, self.global_step)
+        batch, share = self._mixed(batch)
         embedded = self.model.student.embed(batch['groups'], batch['centers'])
         rebuilt = [self.model.student.rebuild(*embedded, b) for b in menu]
         # All budgets at once: the norms of the heads have to fit all of them.
@@ -116,26 +119,51 @@ class Finetune(Task):
         opinions = list(zip(*(logits.float().chunk(len(menu)) for logits in opinions)))
         said = [o[-1] for o in opinions]
         largest = said[0].detach().log_softmax(1)
-        losses = [self._class_loss(o, batch['labels'])
-                  + self._told(o[:2], largest) * (b != menu[0]) for o, b in zip(opinions, menu)]
+        losses = [self._class_loss(o, batch['labels']) for o in opinions]
+        if share:
+            losses = [(1 - share) * a + share * self._class_loss(o, batch['mixed_in'])
+                      for a, o in zip(losses, opinions)]
+        losses = [a + self._told(o[:2], largest) * (b != menu[0])
+                  for a, o, b in zip(losses, opinions, menu)]
         if 'part' in batch:
             parts = [self._part_loss(r.tokens[-len(batch['part']):], batch) for r in rebuilt]
             losses = [a + self.config['loss']['parts'] * b for a, b in zip(losses, parts)]
             self.log('parts', parts[0])
         known = batch['labels'] >= 0
-        first, last = ((x.argmax(1) == batch['labels'])[known].float().mean()
+        first, last = (mean_over_all((x.argmax(1) == batch['labels']).float(), known)
                        for x in (said[0], said[-1]))
         self.log_dict({'loss': losses[0], 'accuracy': first, 'accuracy_smaller': last},
                       prog_bar=True)
         return budgets.weigh(losses, self.config['loss']['smaller'])
 
+    def _mixed(self, batch):
+        """
+        Mix named clouds of a batch, by the odds of ``data.cutmix``; those with parts stay whole.
+
+        :return: a batch with the labels of what was mixed in, and how much that is of a cloud.
+        """
+        chance = random.Random(f'mixed {self.config["seed"]} {self.global_step}')
+        if chance.random() >= self.config['data']['cutmix']:
+            return batch, 0.0
+        count, groups = len(batch['labels']), batch['centers'].shape[1]
+        plain = torch.arange(count) < count - len(batch.get('part', ()))
+        named = torch.nonzero(plain & (batch['labels'].cpu() >= 0))[:, 0]
+        other = torch.arange(count)
+        other[named] = named[torch.randperm(len(named))]
+        other, pivot = other.to(batch['labels'].device), torch.randint(groups, (count,))
+        taken = chance.randint(1, groups // 2)
+        mixed = cutmix(batch['groups'], batch['centers'], other, pivot.to(other.device), taken)
+        return {**batch, 'groups': mixed[0], 'centers': mixed[1],
+                'mixed_in': batch['labels'][other]}, taken / groups
+
     def _class_loss(self, opinions, labels):
         """Cross-entropy of each head with the labels, uniform scores on outliers."""
         w, known, outlier = self.config['loss'], labels >= 0, labels == -2
         return sum(
-            mean_over_all(F.cross_entropy(logits[known], labels[known], reduction='none',
-                                          label_smoothing=w['smoothing']))
-            - w['outliers'] * mean_over_all(logits[outlier].log_softmax(1)) for logits in opinions)
+            mean_over_all(F.cross_entropy(logits, labels.clamp(min=0), reduction='none',
+                                          label_smoothing=w['smoothing']), known)
+            - w['outliers'] * mean_over_all(logits.log_softmax(1).mean(1), outlier)
+            for logits in opinions)
 
     def _told(self, smaller, largest):
         """Say how far the opinions at a smaller budget are from what the largest comes to."""

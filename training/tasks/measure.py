@@ -36,7 +36,7 @@ from training.models.grouping import take
 from training.models.reduce import fps_select
 from training.models.student import Rebuilt
 from training.provenance import used_sets
-from training.tasks import few_shot_frozen, scores
+from training.tasks import few_shot_frozen, numerics, scores
 from training.tasks.common import backbone_weights, size_of, weights
 from training.tasks.distill import make_student
 
@@ -44,13 +44,18 @@ BATCH = 64
 Budget = Union[int, str]
 
 
-def batches(tokens, rows: np.ndarray):
+def batches(tokens, rows: np.ndarray, device='cpu'):
     """Give the rows of each batch with groups (B, c, k, 3) and centers (B, c, 3)."""
     for start in range(0, len(rows), BATCH):
         r = rows[start:start + BATCH]
         yield (slice(start, start + len(r)),
-               torch.from_numpy(np.asarray(tokens.groups[r], np.float32)),
-               torch.from_numpy(np.asarray(tokens.centers[r])))
+               torch.from_numpy(np.asarray(tokens.groups[r], np.float32)).to(device),
+               torch.from_numpy(np.asarray(tokens.centers[r])).to(device))
+
+
+def where(module) -> torch.device:
+    """Give the device that a module computes on."""
+    return next(module.parameters()).device
 
 
 def fewer(student, groups, centers, kind: str, count: int) -> Rebuilt:
@@ -61,7 +66,7 @@ def fewer(student, groups, centers, kind: str, count: int) -> Rebuilt:
     """
     if kind == 'random':
         chance = torch.rand(centers.shape[:2], generator=torch.Generator().manual_seed(0))
-        index = chance.argsort(1)[:, :count]
+        index = chance.argsort(1)[:, :count].to(groups.device)
         left = take(groups, index), take(centers, index)
     else:
         left = fps_select.regroup(groups, centers, count,
@@ -104,12 +109,12 @@ def classes(model, tokens, label: np.ndarray, budgets, clouds: int) -> Dict[Budg
     rows = scores.some(np.asarray(tokens.single_view), np.asarray(tokens.shape), clouds)
     hit = {b: np.zeros(len(rows), bool) for b in budgets}
     fused = {b: np.zeros(len(rows)) for b in budgets}
-    for part, groups, centers in batches(tokens, rows):
+    for part, groups, centers in batches(tokens, rows, where(model)):
         for b, rebuilt in look(model.student, groups, centers, budgets):
             logits = model.class_head(rebuilt.summary)
-            hit[b][part] = logits.argmax(1).numpy() == label[rows[part]]
+            hit[b][part] = logits.argmax(1).cpu().numpy() == label[rows[part]]
             if b == 'as trained':
-                fused[b][part] = (rebuilt.fusable > model.student.ratio).float().mean(1)
+                fused[b][part] = (rebuilt.fusable > model.student.ratio).float().mean(1).cpu()
     shapes, found = len(np.unique(tokens.shape)), {}
     by_kind = scores.by_kind(tokens.single_view[rows])
     for b in budgets:
@@ -131,9 +136,9 @@ def parts(model, tokens, own: np.ndarray, category: np.ndarray, budgets, clouds:
     """
     rows = scores.some(np.asarray(tokens.single_view), np.asarray(tokens.shape), clouds)
     found = {b: np.zeros(len(rows)) for b in budgets}
-    for part, groups, centers in batches(tokens, rows):
+    for part, groups, centers in batches(tokens, rows, where(model)):
         for b, rebuilt in look(model.student, groups, centers, budgets):
-            logits = model.part_head(rebuilt.tokens).numpy()
+            logits = model.part_head(rebuilt.tokens).cpu().numpy()
             for i, row in enumerate(rows[part]):
                 at = scores.at_points(logits[i], tokens.near[row], tokens.weight[row])
                 found[b][part.start + i] = scores.iou(at, np.asarray(tokens.part[row]), category,
@@ -151,7 +156,7 @@ def distilled(config):
         return None
     student = make_student(config).eval()
     student.load_state_dict(state)
-    return student
+    return student.to(numerics.device_of(config['trainer']['accelerator']))
 
 
 @torch.no_grad()
@@ -166,8 +171,9 @@ def distillation(config, tokens, budgets) -> Optional[Dict[Budget, float]]:
         return None
     teacher = Backbone(size_of(config['teacher'])).eval()
     teacher.load_state_dict(backbone_weights(config['pretrained']))
+    teacher.to(where(student))
     total = dict.fromkeys(budgets, 0.0)
-    for _, groups, centers in batches(tokens, np.arange(len(tokens))):
+    for _, groups, centers in batches(tokens, np.arange(len(tokens)), where(student)):
         wanted = teacher(groups, centers)
         for b, rebuilt in look(student, groups, centers, budgets):
             total[b] += F.smooth_l1_loss(rebuilt.tokens, wanted).item() * len(groups)
@@ -188,7 +194,7 @@ def measure(config) -> dict:
     budgets, root, begun = asked['budgets'], data['root'], time.time()
     modelnet, part_set = (sets.read(n, root) for n in ('modelnet40_test', 'parts_test'))
     names = vocabulary.classes(modelnet, sets.read('parts_train', root))
-    model = load_model(config)
+    model = load_model(config).to(numerics.device_of(config['trainer']['accelerator']))
     tokens = sets.tokens('modelnet40_test', data)
     label = vocabulary.labels(modelnet, names)[np.asarray(tokens.labels)]
     found = classes(model, tokens, label, budgets, asked['clouds'])

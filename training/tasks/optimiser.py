@@ -43,18 +43,20 @@ class Muon(torch.optim.Muon):
                     alike[p.shape].append(p)
             for shape, matrices in alike.items():
                 rate = group['lr'] * 0.2 * max(shape) ** 0.5
-                moves = orthogonal(torch.stack([self._momentum(p, group) for p in matrices]),
+                moves = orthogonal(torch.stack(self._momenta(matrices, group['momentum'])),
                                    group['ns_coefficients'], group['ns_steps'])
-                for p, move in zip(matrices, moves):
-                    p.mul_(1 - group['lr'] * group['weight_decay']).sub_(move, alpha=rate)
+                torch._foreach_mul_(matrices, 1 - group['lr'] * group['weight_decay'])
+                torch._foreach_sub_(matrices, list(moves.unbind()), alpha=rate)
 
-    def _momentum(self, p, group):
-        """Update the momentum of a matrix, and give where it will be (Nesterov)."""
-        state = self.state[p]
-        if 'momentum_buffer' not in state:
-            state['momentum_buffer'] = torch.zeros_like(p.grad)
-        momentum = state['momentum_buffer'].lerp_(p.grad, 1 - group['momentum'])
-        return p.grad.lerp(momentum, group['momentum'])
+    def _momenta(self, matrices, decay):
+        """Update the momenta of matrices, and give where they will be (Nesterov)."""
+        for p in matrices:
+            if 'momentum_buffer' not in self.state[p]:
+                self.state[p]['momentum_buffer'] = torch.zeros_like(p.grad)
+        gradients = [p.grad for p in matrices]
+        momenta = [self.state[p]['momentum_buffer'] for p in matrices]
+        torch._foreach_lerp_(momenta, gradients, 1 - decay)
+        return torch._foreach_lerp(gradients, momenta, decay)
 
 
 def orthogonal(matrices: torch.Tensor, coefficients, steps: int) -> torch.Tensor:
