@@ -109,3 +109,11 @@ def test_a_mean_over_processes_weighs_every_value_alike(monkeypatch):
     monkeypatch.setattr('torch.distributed.all_reduce', lambda count: count.fill_(4))
     means = torch.stack([mean_over_all(s) for s in shares])
     assert means.mean() == torch.cat(shares).mean()
+
+
+def test_a_mean_of_some_values_is_that_of_those_alone():
+    values = torch.tensor([3.0, 5.0, 9.0], requires_grad=True)
+    mean = mean_over_all(values, torch.tensor([True, False, True]))
+    mean.backward()
+    assert mean == 6 and values.grad.tolist() == [0.5, 0, 0.5]
+    assert mean_over_all(values, torch.zeros(3, dtype=torch.bool)) == 0

@@ -38,3 +38,14 @@ def test_what_is_left_open_goes_by_the_instructions(monkeypatch, capsys, able, p
 def test_what_is_said_stays(capsys):
     said = {**SECTION, 'precision': '32-true', 'compile': False}
     assert numerics.settle(said) == said and not capsys.readouterr().out
+
+
+def test_on_a_gpu_short_runs_are_not_compiled(monkeypatch):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
+    monkeypatch.setattr(torch.cuda, 'is_bf16_supported', lambda including_emulation: True)
+    section = {**SECTION, 'accelerator': 'auto'}
+    short, long = (numerics.settle(section, steps) for steps in (
+        numerics.WORTH_COMPILING - 1, numerics.WORTH_COMPILING))
+    assert short['precision'] == long['precision'] == 'bf16-mixed'
+    assert not short['compile'] and long['compile']
+    assert numerics.device_of('auto').type == 'cuda' and numerics.device_of('cpu').type == 'cpu'

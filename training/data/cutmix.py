@@ -18,6 +18,8 @@ from typing import Tuple
 
 import torch
 
+from training.models.grouping import farthest_points, take
+
 
 def cutmix(groups: torch.Tensor, centers: torch.Tensor, other: torch.Tensor, pivot: torch.Tensor,
            count: int) -> Tuple[torch.Tensor, torch.Tensor]:
@@ -25,11 +27,11 @@ def cutmix(groups: torch.Tensor, centers: torch.Tensor, other: torch.Tensor, piv
     Put groups of another cloud in the place of the ``count`` around one group of each cloud.
 
     They are those that are nearest to the same place in the other cloud, so a mixed cloud fills
-    the unit sphere as both did. The order of farthest point sampling is lost.
+    the unit sphere as both did. Its groups are in the order of farthest point sampling again.
 
     :param groups: (B, c, k, 3). :param centers: (B, c, 3).
     :param other: (B,) which cloud each gets them from. :param pivot: (B,) a group of each.
-    :return: groups and centers, anew; a cloud that is its own other stays as it is.
+    :return: groups and centers, anew.
     """
     rows = torch.arange(len(centers), device=centers.device)
     place = centers[rows, pivot][:, None]
@@ -38,4 +40,5 @@ def cutmix(groups: torch.Tensor, centers: torch.Tensor, other: torch.Tensor, piv
     mixed, moved = groups.clone(), centers.clone()
     mixed[rows[:, None], gone] = groups[other[:, None], come]
     moved[rows[:, None], gone] = centers[other[:, None], come]
-    return mixed, moved
+    order = farthest_points(moved, moved.shape[1], torch.zeros_like(pivot))
+    return take(mixed, order), take(moved, order)

@@ -145,16 +145,20 @@ class Finetune(Task):
         chance = random.Random(f'mixed {self.config["seed"]} {self.global_step}')
         if chance.random() >= self.config['data']['cutmix']:
             return batch, 0.0
-        count, groups = len(batch['labels']), batch['centers'].shape[1]
-        plain = torch.arange(count) < count - len(batch.get('part', ()))
-        named = torch.nonzero(plain & (batch['labels'].cpu() >= 0))[:, 0]
-        other = torch.arange(count)
-        other[named] = named[torch.randperm(len(named))]
-        other, pivot = other.to(batch['labels'].device), torch.randint(groups, (count,))
+        plain = batch['labels'][:len(batch['labels']) - len(batch.get('part', ()))]
+        named = torch.nonzero(plain >= 0)[:, 0]
+        count, groups = len(named), batch['centers'].shape[1]
+        # Drawn on the CPU, so that processes and devices draw the same.
+        other, pivot = (x.to(named.device) for x in (
+            torch.randperm(count), torch.randint(groups, (count,))))
         taken = chance.randint(1, groups // 2)
-        mixed = cutmix(batch['groups'], batch['centers'], other, pivot.to(other.device), taken)
-        return {**batch, 'groups': mixed[0], 'centers': mixed[1],
-                'mixed_in': batch['labels'][other]}, taken / groups
+        mixed = {'mixed_in': batch['labels'].clone()}
+        mixed['mixed_in'][named] = batch['labels'][named[other]]
+        for key, value in zip(('groups', 'centers'), cutmix(
+                batch['groups'][named], batch['centers'][named], other, pivot, taken)):
+            mixed[key] = batch[key].clone()
+            mixed[key][named] = value
+        return {**batch, **mixed}, taken / groups
 
     def _class_loss(self, opinions, labels):
         """Cross-entropy of each head with the labels, uniform scores on outliers."""

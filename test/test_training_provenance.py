@@ -1,0 +1,47 @@
+# Copyright 2026 The foundry_ros developers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""What results say of where they come from."""
+
+import subprocess
+
+from training import provenance
+
+
+def answering(monkeypatch, answers):
+    """Have programs answer: name -> what it prints, None where it fails."""
+    def run(command, **_):
+        if command[0] not in answers:
+            raise FileNotFoundError(command[0])
+        said = answers[command[0]]
+        return subprocess.CompletedProcess(command, said is None, said or '', '')
+    monkeypatch.setattr(subprocess, 'run', run)
+
+
+def test_a_copy_without_history_is_told_its_commit(monkeypatch):
+    answering(monkeypatch, {'git': None})
+    monkeypatch.setenv('FOUNDRY_COMMIT', 'abc')
+    assert provenance.commit() == 'abc'
+    monkeypatch.delenv('FOUNDRY_COMMIT')
+    assert provenance.commit() == ''
+    answering(monkeypatch, {'git': 'def'})
+    assert provenance.commit() == 'def+'  # what git says comes first
+
+
+def test_a_gpu_is_named_where_there_is_one(monkeypatch):
+    answering(monkeypatch, {'nvidia-smi': 'A GPU\nAnother\n'})
+    assert provenance.machine()['gpu'] == 'A GPU'
+    for answers in ({}, {'nvidia-smi': None}):
+        answering(monkeypatch, answers)
+        assert 'gpu' not in provenance.machine() and provenance.machine()['cores'] > 0
