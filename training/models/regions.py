@@ -145,6 +145,9 @@ class RegionStudent(nn.Module):
             self.own_overall = Upsample(2 * pooled, 2 * width)
             if encode:
                 self.summary_widths = (2 * width, 2 * width, 1)
+                self.whole = nn.Linear(2 * pooled, width)
+                nn.init.zeros_(self.whole.weight)
+                nn.init.zeros_(self.whole.bias)
 
     def untouched(self) -> List[nn.Module]:
         """Give the parts that treat a group alike at every budget, early blocks among them."""
@@ -178,15 +181,17 @@ class RegionStudent(nn.Module):
         budget = centers.shape[1] if budget is None else budget
         tokens, seen = self.look(tokens[:, :count], position, count)
         if not self.encode:
-            return Rebuilt(self.upsample(seen), None, None, self._own_summary(seen[:, :count]))
+            own = self.own_overall(pool(self.own(seen[:, :count])))
+            return Rebuilt(self.upsample(seen), None, None, own)
         own = regions(centers, budget)
-        x, rebuilt = self._encode(tokens, seen, centers, own)
-        summary = pool(x)
         share = torch.as_tensor(budget, dtype=torch.float32).log() / log_count(centers)
+        pooled = None if self.own is None else pool(self.own(seen[:, :count]))
+        x, rebuilt = self._encode(tokens, seen, centers, own, pooled, share)
+        summary = pool(x)
         summary = summary + (1 - share) * self.overall(summary)
-        if self.own is not None:
+        if pooled is not None:
             column = torch.zeros_like(summary[:, :1]) + share
-            summary = torch.cat([summary, self._own_summary(seen[:, :count]), column], dim=-1)
+            summary = torch.cat([summary, self.own_overall(pooled), column], dim=-1)
         return Rebuilt(rebuilt, None, own, summary)
 
     def _count(self, budget, centers):
@@ -208,15 +213,19 @@ class RegionStudent(nn.Module):
             every = torch.cat([tokens, torch.zeros_like(position[:, count:])], dim=1)
         return tokens, self.mix(every + position)
 
-    def _own_summary(self, seen):
-        return self.own_overall(pool(self.own(seen)))
+    def _encode(self, tokens, seen, centers, own, pooled, share):
+        """
+        Give what the encoder makes of regions ``own`` (B, c, b), and all tokens from it.
 
-    def _encode(self, tokens, seen, centers, own):
-        """Give what the encoder makes of regions ``own`` (B, c, b), and all tokens from it."""
+        :param pooled: (B, 2 pooled) of the student's own tokens, None without. The fewer regions
+            there are, the more each is told of the whole object.
+        """
         size = own.sum(1).clamp(min=1)[..., None]
         place, extent = own.transpose(1, 2) @ centers / size, size.log() / log_count(centers)
         count = tokens.shape[1]
         x = self.gather(tokens, seen[:, :count], own[:, :count], extent)
+        if pooled is not None:
+            x = x + ((1 - share) * self.whole(pooled))[:, None].to(x.dtype)
         place = self.backbone.position(place) + self.span(extent)
         x = self.backbone.encoder(x, place, part=slice(self.early, None))
         handed = own.to(x.dtype) @ x
