@@ -148,7 +148,7 @@ def processes(t: Dict[str, Any]) -> Dict[str, Any]:
     strategy = t['strategy']
     if several and strategy in ('auto', 'ddp'):
         strategy = 'ddp_find_unused_parameters_true'  # a budget leaves some parts out of a step
-    on_cpu = t['accelerator'] == 'cpu' or not torch.cuda.is_available()
+    on_cpu = numerics.device_of(t['accelerator']).type == 'cpu'
     plugins = [WholeCheckpoints()] + [SharedNorms()] * (several and on_cpu)
     return {'devices': t['devices'], 'num_nodes': t['nodes'], 'strategy': strategy,
             'use_distributed_sampler': False, 'sync_batchnorm': several and not on_cpu,

@@ -34,7 +34,7 @@ from training.tasks.initial import head_width
 
 # Part of the network: the modules that make it up, by name.
 PARTS = {'tokenizer': ['backbone.tokenizer'], 'position': ['backbone.position'],
-         'dso': ['supertokens', 'mix', 'gather', 'span'], 'encoder': ['backbone.encoder'],
+         'dso': ['supertokens', 'mix', 'gather', 'span', 'whole'], 'encoder': ['backbone.encoder'],
          'cau': ['upsample', 'overall', 'own', 'own_overall'],
          'gate': ['gate']}
 INTERPOLATE = (FirstGroups, LargerGroups, Selected)

@@ -25,6 +25,7 @@ from training.data.clouds import Augment, Clouds, loader
 from training.models.reduce import kmeans
 from training.models.reduced import Prototypes
 from training.tasks.foundry import Distill, DistillCached
+from training.tasks.numerics import device_of
 
 
 def batches(task: Distill) -> Iterable[dict]:
@@ -58,8 +59,7 @@ def run(config, resume=False):
     task = (DistillCached if 'mix' in config['data'] else Distill)(config).eval()
     if not isinstance(task.student, Prototypes):
         raise ConfigError('clustering is for student.reduce: prototypes')
-    on_gpu = config['trainer']['accelerator'] != 'cpu' and torch.cuda.is_available()
-    task.to('cuda' if on_gpu else 'cpu')
+    task.to(device_of(config['trainer']['accelerator']))
     tokens = tokens_of(task)[None].to(task.device)
     count = task.student.count
     begin = kmeans.drawn(tokens, count, config['seed'])
