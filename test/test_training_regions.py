@@ -186,22 +186,6 @@ def checkpoint(path, model, **student):
     return path
 
 
-@pytest.mark.parametrize('early', [0, 1])
-@torch.no_grad()
-def test_a_teacher_of_any_depth_begins_with_what_a_student_without_encoder_says(early, tmp_path):
-    size = replace(SMALL, depth=early)
-    first = Recogniser(RegionStudent(size, 16, encode=False, early=early), 16, 5, 4).eval()
-    own = checkpoint(tmp_path / 'own.ckpt', first, encode=False, early=early)
-    teacher = Recogniser(RegionStudent(SMALL, 16, early=early), 16, 5, 4, part_hidden=32).eval()
-    late = teacher.student.backbone.encoder.blocks[1].qkv.weight.clone()
-    begin(teacher.student, own)
-    begin_heads(teacher, own)
-    said = teacher.class_head.opinions(teacher.student(*clouds(), 64).summary)[1]
-    wanted = first.class_head(first.student(*clouds(), 64).summary)
-    assert torch.allclose(said, wanted, atol=1e-6)
-    assert torch.equal(teacher.student.backbone.encoder.blocks[1].qkv.weight, late)
-
-
 @pytest.mark.parametrize('depth, early, error, said', [
     (1, 0, RuntimeError, 'Missing key'),
     (2, 1, ConfigError, 'other.ckpt is of a student with student.early=1, not 0')])

@@ -187,19 +187,10 @@ class Finetune(Task):
 
 
 def begin(student: nn.Module, checkpoint) -> None:
-    """
-    Begin with a distilled student, a teacher of its kind, or a backbone where that is all.
-
-    A student without an encoder gives what it has, whatever the depth of this one.
-    """
+    """Begin with a distilled student, a teacher of its kind, or a backbone where that is all."""
     state = weights(checkpoint, 'student.')
     if isinstance(student, RegionStudent):
         state = state or region_weights(checkpoint, student)
-        if state and not student_of(checkpoint).get('encode', True):
-            late = tuple(f'backbone.encoder.blocks.{i}.' for i in range(
-                student.early, len(student.backbone.encoder.blocks)))
-            state.update((name, value) for name, value in student.state_dict().items()
-                         if name.startswith(late))
     if state:
         student.load_state_dict(state)
     else:
@@ -213,14 +204,11 @@ def begin_heads(model: Recogniser, checkpoint) -> None:
     :raises ConfigError: they have none in common.
     """
     found, head, student = class_heads(checkpoint), model.class_head, model.student
-    two = isinstance(head, TwoClassHeads)
     own = isinstance(student, RegionStudent) and not student.encode
-    wanted = 'both' if two else 'own' if own else 'encoded'
+    wanted = 'both' if isinstance(head, TwoClassHeads) else 'own' if own else 'encoded'
     if wanted in found:
         head.load_state_dict(found[wanted])
         model.part_head.load_state_dict(weights(checkpoint, 'model.part_head.'))
-    elif two and 'own' in found:
-        head.own.load_state_dict(found['own'])  # its part head read other tokens than encoded ones
     else:
         raise ConfigError(f'{checkpoint} has no class head of the kind that the student has '
                           f"({wanted}): heads.begin names a teacher of its kind, or is ''")
