@@ -60,6 +60,18 @@ def sample_blocks(count: int, blocks: int = 4, target=(0.15, 0.20), context=(0.4
     return targets, rest[start:start + length]
 
 
+@torch.no_grad()
+def follow(slow: nn.Module, fast: nn.Module, tau: float) -> None:
+    """Move a slow copy of a network towards it: slow = tau slow + (1 - tau) fast."""
+    for old, new in zip(slow.parameters(), fast.parameters()):
+        old.lerp_(new, 1 - tau)
+
+
+def spread(tokens: torch.Tensor) -> torch.Tensor:
+    """Give how far tokens (B, t, d) lie apart, a channel over all of them: near 0 collapsed."""
+    return tokens.flatten(0, 1).std(0).mean()
+
+
 class Predictor(nn.Module):
     """Narrow transformer that predicts target tokens from context tokens and target places."""
 
@@ -96,18 +108,15 @@ class PointJepa(nn.Module):
         inner = dict(predictor)
         self.predictor = Predictor(backbone.size.width, inner.pop('width'), **inner)
 
-    @torch.no_grad()
     def update_teacher(self, tau: float) -> None:
-        """Move the teacher towards the student: teacher = tau teacher + (1 - tau) student."""
-        for slow, fast in zip(self.teacher.parameters(), self.backbone.encoder.parameters()):
-            slow.lerp_(fast, 1 - tau)
+        """Move the teacher towards the student."""
+        follow(self.teacher, self.backbone.encoder, tau)
 
     def forward(self, groups, centers):
         """
         Give the loss of a batch of groups (B, c, k, 3) and centers (B, c, 3), and two monitors.
 
-        :return: Smooth-L1 with beta 2, the spread of predictions and of targets (per channel over
-            batch and tokens; a spread near 0 is a collapse).
+        :return: Smooth-L1 with beta 2, the :func:`spread` of predictions and of targets.
         """
         rows = torch.arange(len(centers), device=centers.device)[:, None]
         order = sequence(centers)
@@ -125,5 +134,4 @@ class PointJepa(nn.Module):
         guess = self.predictor(seen.repeat(blocks, 1, 1),
                                centers[:, context].repeat(blocks, 1, 1), asked).float()
         truth = wanted[:, targets].transpose(0, 1).flatten(0, 1)
-        spread = [x.flatten(0, 1).std(0).mean() for x in (guess, truth)]
-        return F.smooth_l1_loss(guess, truth, beta=2.0), spread[0], spread[1]
+        return F.smooth_l1_loss(guess, truth, beta=2.0), spread(guess), spread(truth)

@@ -12,22 +12,38 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Self-supervised pretraining of the teacher with Point-JEPA."""
+"""Self-supervised pretraining of the teacher with Point-JEPA, or with point2vec."""
+
+from typing import Any, Dict, Union
 
 from training.config import RunError
 from training.data import sets
 from training.data.mixture import loader
 from training.models.backbone import Backbone
 from training.models.jepa import PointJepa
+from training.models.point2vec import Point2Vec
 from training.tasks.common import Task, fit, size_of
 
 
+def make(config: Dict[str, Any]) -> Union[PointJepa, Point2Vec]:
+    """Make what a configuration pretrains: with a ``decoder`` point2vec, else Point-JEPA."""
+    backbone = Backbone(size_of(config['model']))
+    if config.get('decoder'):
+        return Point2Vec(backbone, config['decoder'], config['masked'], config['targets'])
+    return PointJepa(backbone, config['predictor'])
+
+
 class Pretrain(Task):
-    """Point-JEPA with its slow teacher (Point-JEPA, sections 3.4 to 3.8)."""
+    """
+    Point-JEPA with its slow teacher (Point-JEPA, sections 3.4 to 3.8), or point2vec.
+
+    ``tau`` of the configuration: how slow the teacher is at first and at last, which is reached
+    after the share ``tau_until`` of the run (1 where it is not there).
+    """
 
     def __init__(self, config):
         super().__init__(config)
-        self.model = PointJepa(Backbone(size_of(config['model'])), config['predictor'])
+        self.model = make(config)
         if self.config['trainer']['compile']:
             # Only what always sees the same shape: contexts change their length every step.
             self.model.backbone.tokenizer.compile(dynamic=False)
@@ -47,7 +63,8 @@ class Pretrain(Task):
 
     def on_train_batch_end(self, *_):
         low, high = self.config['tau']
-        progress = self.global_step / self.trainer.estimated_stepping_batches
+        steps = self.config.get('tau_until', 1.0) * self.trainer.estimated_stepping_batches
+        progress = min(1.0, self.global_step / steps)
         copy = self.global_step == 1 and self.config.get('copy_first', False)
         self.model.update_teacher(0.0 if copy else low + (high - low) * progress)
 
