@@ -99,7 +99,26 @@ def test_a_row_shows_what_it_is_about_of_what_was_measured(tmp_path, monkeypatch
         name: {'mean': mean, 'std': 0.01} for name, mean in (
             ('as trained', 0.9), ('random 16', 0.8), ('random 1', 0.1))}}))
     assert commands.outcome(line, row['shows']).endswith('here: random 16: accuracy 80.00 ± 1.00')
-    assert 'as trained' in commands.outcome(line) and 'random 1:' in commands.outcome(line)
+
+
+def test_a_correlation_is_over_what_the_rows_of_another_table_reached(monkeypatch):
+    known = {'gate_0': 0.9, 'gate_1em15': 0.8, 'gate_1em14': 0.7}  # it falls as lambda grows
+
+    def measured(line):
+        network = line.partition('network=')[2].split(' ')[0]
+        if 'modelnet40.yaml' not in line or network not in known:
+            return {}
+        return {'as trained': {'accuracy': {'mean': known[network], 'std': 0.0}}}
+
+    monkeypatch.setattr(commands, 'measured', measured)
+    found = [line.strip() for line in commands.lines_of(STUDY, '3') if 'here: ' in line]
+    # Unfrozen ones alone were measured: they are in their own row and in that of both.
+    assert found == ['# here: modelnet40 accuracy -1.0000 (3 rows)'] * 2
+    asked = []
+    monkeypatch.setattr(commands.subprocess, 'run', lambda words, check: (
+        asked.append(' '.join(words)) or type('Done', (), {'returncode': 0})))
+    commands.run(STUDY, '3')
+    assert any('gate.lambda=1.0e-15' in line for line in asked)
 
 
 @pytest.mark.parametrize('name', PUBLISHED)

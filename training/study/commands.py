@@ -24,7 +24,9 @@ import json
 from pathlib import Path
 import subprocess
 import sys
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Tuple
+
+from scipy import stats
 
 from training import config as configuration
 from training.config import ConfigError, RunError
@@ -70,10 +72,38 @@ def lines_of(study: Study, name: str) -> List[str]:
     for row in about['rows']:
         figures = [f'{about["columns"][k]} {row["published"][k]}' for k in about['columns']
                    if k in row['published']]
-        lines += [f'{row["title"]}: {", ".join(figures) or NOWHERE}',
-                  *(f'    {line}{outcome(line, row.get("shows"))}'
-                    for line in of_row(row) or ['# no recipe in the paper'])]
+        lines.append(f'{row["title"]}: {", ".join(figures) or NOWHERE}')
+        if 'correlates' in row:
+            lines += [f'    # {line}' for line in correlation(study, **row['correlates'])]
+            continue
+        lines += [f'    {line}{outcome(line, row.get("shows"))}'
+                  for line in of_row(row) or ['# no recipe in the paper']]
     return lines
+
+
+def correlation(study: Study, table: str, title: str, key: str, shown: str) -> List[str]:
+    """
+    Say how what was reached by rows of another table goes with what they were told.
+
+    :param title: how the titles of those rows end. :param key: what they were told, an override
+        of their distillation. :param shown: which of the ways to fewer tokens is looked at.
+    :return: where the rows are trained, and Spearman's rank correlation for what was measured.
+    """
+    reached: Dict[str, List[Tuple[float, float]]] = {}
+    for row in study.tables[table]['published']['rows']:
+        told = [w.partition('=')[2] for line in row.get('paper', []) for w in line.split()
+                if w.startswith(f'{key}=')]
+        if not told or not row['title'].endswith(title):
+            continue
+        for line in of_row(row):
+            for figure, row_here in measured(line).get(shown, {}).items():
+                name = Path(configuration_of(line)['output']).name
+                reached.setdefault(f'{name} {figure}', []).append(
+                    (float(told[0]), row_here['mean']))
+    lines = [f'over the rows of table {table}: python -m training reproduce --table {table} '
+             '--scale paper --run']
+    return lines + [f'here: {name} {stats.spearmanr(*zip(*pairs))[0]:.4f} ({len(pairs)} rows)'
+                    for name, pairs in reached.items() if len(pairs) > 2]
 
 
 def configuration_of(line: str) -> Dict[str, Any]:
@@ -93,29 +123,36 @@ def outcome(line: str, shown: Optional[str] = None) -> str:
 
     :param shown: one way to fewer tokens, such as ``random 16``; None: all that was measured.
     """
+    told = [f'{name}: ' + ', '.join(f'{kind} {100 * r["mean"]:.2f} ± {100 * r["std"]:.2f}'
+                                    for kind, r in kinds.items())
+            for name, kinds in measured(line).items() if shown in (None, name)]
+    return '   # here: ' + '; '.join(told) if told else ''
+
+
+def measured(line: str) -> Dict[str, Dict[str, Dict[str, float]]]:
+    """Read what a fine-tuning has measured: way to fewer tokens, figure, ``mean`` and ``std``."""
     if ' finetune ' not in line:
-        return ''
-    told = []
-    folder = Path(configuration_of(line)['output'])
+        return {}
+    folder, found = Path(configuration_of(line)['output']), {}
     for path in (folder / 'accuracy.json', folder / 'miou.json'):
         if path.exists():
             for name, row in json.loads(path.read_text())[path.stem].items():
-                if shown not in (None, name):
-                    continue
-                kinds = row if path.stem == 'miou' else {'accuracy': row}
-                told.append(f'{name}: ' + ', '.join(
-                    f'{kind} {100 * r["mean"]:.2f} ± {100 * r["std"]:.2f}'
-                    for kind, r in kinds.items()))
-    return '   # here: ' + '; '.join(told) if told else ''
+                found[name] = row if path.stem == 'miou' else {'accuracy': row}
+    return found
 
 
 def run(study: Study, name: str) -> None:
     """
     Run the commands of a table at the paper's scale one after another, each going on if begun.
 
+    Of a table of correlations, those of the rows that they are over.
+
     :raises RunError: one failed.
     """
-    lines = [line for row in study.tables[name]['published']['rows'] for line in of_row(row)]
+    rows = study.tables[name]['published']['rows']
+    over = {row['correlates']['table'] for row in rows if 'correlates' in row}
+    rows = rows + [row for table in over for row in study.tables[table]['published']['rows']]
+    lines = [line for row in rows for line in of_row(row)]
     for line in dict.fromkeys(line for line in lines if not line.startswith('#')):
         print(line, flush=True)
         if subprocess.run([sys.executable, *line.split()[1:]], check=False).returncode:
