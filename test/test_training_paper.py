@@ -118,6 +118,7 @@ def test_point2vec_is_as_published():
     tuned = load('modelnet40_point2vec')
     assert tuned['heads']['smoothing'] == 0.2 and tuned['optimiser']['lr'] == 3e-4
     assert tuned['trainer']['epochs'] == 150 and tuned['unfreeze'] == 100
+    assert tuned['trainer']['clip'] is None
 
 
 def test_the_teacher_is_pretrained_as_point_jepa():

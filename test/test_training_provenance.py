@@ -35,13 +35,17 @@ def test_a_copy_without_history_is_told_its_commit(monkeypatch):
     assert provenance.commit() == 'abc'
     monkeypatch.delenv('FOUNDRY_COMMIT')
     assert provenance.commit() == ''
+    answering(monkeypatch, {})  # nor is there any git
+    assert provenance.commit() == ''
     answering(monkeypatch, {'git': 'def'})
     assert provenance.commit() == 'def+'  # what git says comes first
 
 
 def test_a_gpu_is_named_where_there_is_one(monkeypatch):
     answering(monkeypatch, {'nvidia-smi': 'A GPU\nAnother\n'})
-    assert provenance.machine()['gpu'] == 'A GPU'
+    assert provenance.machine('auto')['gpu'] == 'A GPU'
+    assert 'gpu' not in provenance.machine()  # what ran on the CPU
     for answers in ({}, {'nvidia-smi': None}):
         answering(monkeypatch, answers)
-        assert 'gpu' not in provenance.machine() and provenance.machine()['cores'] > 0
+        found = provenance.machine('auto')
+        assert 'gpu' not in found and found['cores'] > 0

@@ -64,7 +64,7 @@ def overrides(tmp, *more):
     sizes = [f'{part}.{key}={value}' for part in ('model', *more)
              for key, value in TINY.items()]
     return [*sizes, f'data.cache={tmp}/cache', 'data.steps=2', 'trainer.epochs=1',
-            'trainer.compile=false', 'trainer.precision=32-true']
+            'trainer.compile=false', 'trainer.precision=32-true', 'trainer.accelerator=cpu']
 
 
 def run(verb, tmp, root, *extra):

@@ -99,6 +99,7 @@ def test_a_row_shows_what_it_is_about_of_what_was_measured(tmp_path, monkeypatch
         name: {'mean': mean, 'std': 0.01} for name, mean in (
             ('as trained', 0.9), ('random 16', 0.8), ('random 1', 0.1))}}))
     assert commands.outcome(line, row['shows']).endswith('here: random 16: accuracy 80.00 ± 1.00')
+    assert 'as trained' in commands.outcome(line) and 'random 1:' in commands.outcome(line)
 
 
 def test_a_correlation_is_over_what_the_rows_of_another_table_reached(monkeypatch):

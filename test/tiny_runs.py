@@ -43,7 +43,8 @@ def arguments(verb, root, output, *more, parts=('model',)):
     sizes = [f'{part}.{key}={value}' for part in parts for key, value in TINY.items()]
     return [verb, '--config', str(CONFIGS / f'{verb}.yaml'), '--data-root', str(root),
             f'output={output}', f'data.cache={root}/cache', *sizes, 'data.mix.modelnet40_train=0',
-            'data.mix.infomr=8', 'trainer.compile=false', 'trainer.precision=32-true', *more]
+            'data.mix.infomr=8', 'trainer.compile=false', 'trainer.precision=32-true',
+            'trainer.accelerator=cpu', *more]
 
 
 def start(command):

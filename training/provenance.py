@@ -29,29 +29,33 @@ def commit() -> str:
     A copy without its history, as clusters have, is told its commit by ``FOUNDRY_COMMIT``.
     """
     def git(*arguments):
-        return subprocess.run(['git', *arguments], capture_output=True, text=True,
-                              check=False).stdout.strip()
+        return _said('git', *arguments)
     found = git('rev-parse', 'HEAD') + '+' * bool(git('status', '--porcelain', '-uno'))
     return found or os.environ.get('FOUNDRY_COMMIT', '')
 
 
-def machine() -> Dict[str, Any]:
-    """Describe the processor, and the GPU where there is one."""
+def machine(accelerator: str = 'cpu') -> Dict[str, Any]:
+    """Describe the processor and, where a trainer's ``accelerator`` may be one, the GPU."""
     path = Path('/proc/cpuinfo')
     lines = path.read_text().splitlines() if path.exists() else []
     names = [line.partition(':')[2].strip() for line in lines if line.startswith('model name')]
     found = {'cpu': names[0] if names else platform.processor(), 'cores': os.cpu_count()}
-    return {**found, 'gpu': gpu} if (gpu := _gpu()) else found
+    gpu = '' if accelerator == 'cpu' else _gpu()
+    return {**found, 'gpu': gpu} if gpu else found
 
 
 def _gpu() -> str:
     """Name the first GPU that the driver knows, '' where there is none."""
+    return _said('nvidia-smi', '--query-gpu=name', '--format=csv,noheader').partition('\n')[0]
+
+
+def _said(*command: str) -> str:
+    """Give what a program prints, '' where it fails or is not there."""
     try:
-        told = subprocess.run(['nvidia-smi', '--query-gpu=name', '--format=csv,noheader'],
-                              capture_output=True, text=True, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
     except OSError:
         return ''
-    return told.stdout.strip().partition('\n')[0] if told.returncode == 0 else ''
+    return done.stdout.strip() if done.returncode == 0 else ''
 
 
 def used_sets(data) -> Dict[str, Dict[str, int]]:

@@ -22,12 +22,12 @@ so they are found once and the random yaw of training turns the groups themselve
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 import json
-import os
 from pathlib import Path
 import shutil
 from typing import Optional
 
 from foundry_ros import tokens
+from foundry_ros.cores import usable_cores
 import numpy as np
 
 from training.data import views
@@ -124,7 +124,7 @@ def build(folder, shapes: Shapes, complete: int, single: int, seed: int = 0, rea
     if not _made_with(folder, recipe):
         jobs = [(p, None if shapes.parts is None else shapes.parts[i], complete, single,
                  [seed, i], reach, turn) for i, p in enumerate(shapes.points)]
-        with ProcessPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        with ProcessPoolExecutor(max(1, int(usable_cores()))) as pool:
             rows = list(pool.map(_tokenise_shape, jobs, chunksize=16))
         _save(folder, shapes, rows, complete, single, recipe)
     arrays = {p.stem: np.load(p, mmap_mode='r') for p in folder.glob('*.npy')}

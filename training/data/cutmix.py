@@ -26,8 +26,8 @@ def cutmix(groups: torch.Tensor, centers: torch.Tensor, other: torch.Tensor, piv
     """
     Put groups of another cloud in the place of the ``count`` around one group of each cloud.
 
-    They are those that are nearest to the same place in the other cloud, so a mixed cloud fills
-    the unit sphere as both did. Its groups are in the order of farthest point sampling again.
+    They are those that are nearest to the same place in the other cloud, so a mixed cloud stays
+    in the unit sphere as both are. Its groups are in the order of farthest point sampling again.
 
     :param groups: (B, c, k, 3). :param centers: (B, c, 3).
     :param other: (B,) which cloud each gets them from. :param pivot: (B,) a group of each.

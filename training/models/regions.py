@@ -102,8 +102,9 @@ class RegionStudent(nn.Module):
     start as its teacher and is that there; what regions need beyond it grows with their extent.
 
     :param size: of its backbone. :param teacher_width: of the tokens that it rebuilds, the same.
-    :param pooled: width in which the student's own tokens are summarised, a second opinion of the
-        class, which needs no encoder; 0: none, heads read the encoder's tokens alone.
+    :param pooled: width in which the student's own tokens are summarised: a second opinion of the
+        class, which needs no encoder, and what regions are told of the whole object, the more the
+        fewer they are; 0: neither, heads read the encoder's tokens alone.
     :param encode: false for the control without an encoder, rebuilt = MLP(T), the summary that of
         the student's own tokens.
     :param residual: false for the control whose rebuilt tokens know of their region alone.
@@ -213,19 +214,19 @@ class RegionStudent(nn.Module):
             every = torch.cat([tokens, torch.zeros_like(position[:, count:])], dim=1)
         return tokens, self.mix(every + position)
 
-    def _encode(self, tokens, seen, centers, own, pooled, share):
+    def _encode(self, tokens, seen, centers, own, overall, share):
         """
         Give what the encoder makes of regions ``own`` (B, c, b), and all tokens from it.
 
-        :param pooled: (B, 2 pooled) of the student's own tokens, None without. The fewer regions
-            there are, the more each is told of the whole object.
+        :param overall: of the student's own tokens, twice as wide as they are pooled; None: no
+            region is told of the whole object. :param share: 0 at one region, 1 at all.
         """
         size = own.sum(1).clamp(min=1)[..., None]
         place, extent = own.transpose(1, 2) @ centers / size, size.log() / log_count(centers)
         count = tokens.shape[1]
         x = self.gather(tokens, seen[:, :count], own[:, :count], extent)
-        if pooled is not None:
-            x = x + ((1 - share) * self.whole(pooled))[:, None].to(x.dtype)
+        if overall is not None:
+            x = x + ((1 - share) * self.whole(overall))[:, None].to(x.dtype)
         place = self.backbone.position(place) + self.span(extent)
         x = self.backbone.encoder(x, place, part=slice(self.early, None))
         handed = own.to(x.dtype) @ x

@@ -81,11 +81,11 @@ def lines_of(study: Study, name: str) -> List[str]:
     return lines
 
 
-def correlation(study: Study, table: str, title: str, key: str, shown: str) -> List[str]:
+def correlation(study: Study, table: str, ending: str, key: str, shown: str) -> List[str]:
     """
     Say how what was reached by rows of another table goes with what they were told.
 
-    :param title: how the titles of those rows end. :param key: what they were told, an override
+    :param ending: of the titles of those rows. :param key: what they were told, an override
         of their distillation. :param shown: which of the ways to fewer tokens is looked at.
     :return: where the rows are trained, and Spearman's rank correlation for what was measured.
     """
@@ -93,13 +93,13 @@ def correlation(study: Study, table: str, title: str, key: str, shown: str) -> L
     for row in study.tables[table]['published']['rows']:
         told = [w.partition('=')[2] for line in row.get('paper', []) for w in line.split()
                 if w.startswith(f'{key}=')]
-        if not told or not row['title'].endswith(title):
+        if not told or not row['title'].endswith(ending):
             continue
         for line in of_row(row):
-            for figure, row_here in measured(line).get(shown, {}).items():
+            for figure, values in measured(line).get(shown, {}).items():
                 name = Path(configuration_of(line)['output']).name
                 reached.setdefault(f'{name} {figure}', []).append(
-                    (float(told[0]), row_here['mean']))
+                    (float(told[0]), values['mean']))
     lines = [f'over the rows of table {table}: python -m training reproduce --table {table} '
              '--scale paper --run']
     return lines + [f'here: {name} {stats.spearmanr(*zip(*pairs))[0]:.4f} ({len(pairs)} rows)'
@@ -137,7 +137,8 @@ def measured(line: str) -> Dict[str, Dict[str, Dict[str, float]]]:
     for path in (folder / 'accuracy.json', folder / 'miou.json'):
         if path.exists():
             for name, row in json.loads(path.read_text())[path.stem].items():
-                found[name] = row if path.stem == 'miou' else {'accuracy': row}
+                found.setdefault(name, {}).update(
+                    row if path.stem == 'miou' else {'accuracy': row})
     return found
 
 

@@ -176,8 +176,9 @@ class Trainer:
         folder = self.study.folder(run, seed)
         measured = json.loads((folder / run.stages[-1].verb / 'measured.json').read_text())
         seconds['measure'] = measured.pop('seconds')
+        computer = machine(configs[run.stages[-1].verb]['trainer']['accelerator'])
         found = {'run': run.name, 'seed': seed, 'date': date.today().isoformat(),
-                 'commit': commit(), 'machine': machine(), 'threads': 1, 'seconds': seconds,
+                 'commit': commit(), 'machine': computer, 'threads': 1, 'seconds': seconds,
                  **measured, 'starts': all_starts(configs), 'configs': runs.essence(configs)}
         path = self.study.result(run, seed)
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -126,8 +126,8 @@ def fit(task: Task, resume: bool) -> Path:
     checkpoint = ModelCheckpoint(folder, filename='last', every_n_epochs=1,
                                  save_on_train_epoch_end=True, enable_version_counter=False)
     trainer = lightning.Trainer(
-        accelerator=t['accelerator'], precision=t['precision'], max_epochs=t['epochs'],
-        gradient_clip_val=t['clip'], reload_dataloaders_every_n_epochs=1,
+        accelerator=numerics.accelerator_of(t['accelerator']), precision=t['precision'],
+        max_epochs=t['epochs'], gradient_clip_val=t['clip'], reload_dataloaders_every_n_epochs=1,
         logger=History(folder, steps_of(last) if resumed else None),
         callbacks=[checkpoint, TQDMProgressBar(refresh_rate=20), Throughput()],
         log_every_n_steps=t['log_every'], num_sanity_val_steps=0, enable_model_summary=False,

@@ -148,9 +148,11 @@ class Finetune(Task):
         plain = batch['labels'][:len(batch['labels']) - len(batch.get('part', ()))]
         named = torch.nonzero(plain >= 0)[:, 0]
         count, groups = len(named), batch['centers'].shape[1]
-        # Drawn on the CPU, so that processes and devices draw the same.
+        # Of a generator of their own: how many clouds are named differs between processes, and
+        # what is drawn later has to be the same in all of them.
+        own = torch.Generator().manual_seed(chance.getrandbits(62))
         other, pivot = (x.to(named.device) for x in (
-            torch.randperm(count), torch.randint(groups, (count,))))
+            torch.randperm(count, generator=own), torch.randint(groups, (count,), generator=own)))
         taken = chance.randint(1, groups // 2)
         mixed = {'mixed_in': batch['labels'].clone()}
         mixed['mixed_in'][named] = batch['labels'][named[other]]

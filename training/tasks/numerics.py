@@ -29,6 +29,11 @@ def device_of(accelerator: str) -> torch.device:
     return torch.device('cuda' if on_gpu else 'cpu')
 
 
+def accelerator_of(asked: str) -> str:
+    """Name to Lightning what ``auto`` stands for: CUDA where there is a GPU for it, or the CPU."""
+    return device_of(asked).type if asked == 'auto' else asked
+
+
 def multiplies_bfloat16(accelerator: str) -> bool:
     """Tell whether products of bfloat16 are instructions of the machine's own, not emulated."""
     if device_of(accelerator).type == 'cuda':
@@ -55,7 +60,7 @@ def settle(trainer: Dict[str, Any], steps: float = math.inf) -> Dict[str, Any]:
     found = {'precision': 'bf16-mixed' if quick else '32-true',
              'compile': quick and (not on_gpu or steps >= WORTH_COMPILING)}
     settled = {**trainer, **{k: v for k, v in found.items() if trainer[k] == 'auto'}}
-    print(f'precision {settled["precision"]}, {"" if settled["compile"] else "not "}compiled: '
-          f'this {"GPU" if on_gpu else "CPU"} multiplies bfloat16 '
-          f'{"by itself" if quick else "by emulation alone"}', flush=True)
+    print(f'precision {settled["precision"]}: this {"GPU" if on_gpu else "CPU"} multiplies '
+          f'bfloat16 {"by itself" if quick else "by emulation alone"}; '
+          f'{"" if settled["compile"] else "not "}compiled', flush=True)
     return settled

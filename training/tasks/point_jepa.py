@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""The teacher as published: Point-JEPA on whole clouds (Point-JEPA, section 3)."""
+"""The teacher as published: Point-JEPA, or point2vec, on whole clouds (Point-JEPA, section 3)."""
 
 import lightning
 
@@ -22,7 +22,7 @@ from training.tasks.recipe import Recipe
 
 
 class PointJepaRun(Recipe, Pretrain):
-    """Point-JEPA's loss on clouds drawn anew; ViT-S, float32, as the teacher of Foundry."""
+    """Its loss on clouds drawn anew; ViT-S, float32, as the teacher of Foundry."""
 
     val_dataloader = lightning.LightningModule.val_dataloader  # none: ``probe`` measures it
 

@@ -25,6 +25,7 @@ from training.data.clouds import Augment, Clouds, grouped, loader
 from training.models.backbone import pool
 from training.tasks.classify import check_classes, Classify
 from training.tasks.initial import encode
+from training.tasks.numerics import device_of
 
 
 @torch.no_grad()
@@ -46,7 +47,7 @@ def run(config, resume=False):
     del resume
     task = Classify(config).eval()
     check_classes(task)
-    task.to('cuda' if torch.cuda.is_available() else 'cpu')
+    task.to(device_of(config['trainer']['accelerator']))
     (x, y), (test_x, test_y) = (features(task, config['data'][s]) for s in ('train', 'test'))
     found = float((SVC(C=0.012, kernel='linear').fit(x, y).predict(test_x) == test_y).mean())
     path = Path(config['output']) / 'probe.json'
