@@ -31,7 +31,7 @@ from training.data.shapes import Shapes  # noqa: E402
 from training.models.backbone import Backbone, Size  # noqa: E402
 from training.models.foundry import Foundry  # noqa: E402
 from training.models.transformer import Encoder  # noqa: E402
-from training.tasks.common import backbone_weights, weights  # noqa: E402
+from training.tasks.common import weights  # noqa: E402
 from training.tasks.describe import describe  # noqa: E402
 from training.tasks.foundry import Distill, start_from  # noqa: E402
 from training.tasks.recipe import rate  # noqa: E402
@@ -104,23 +104,6 @@ def test_table_6_is_what_the_configuration_says():
     np.testing.assert_allclose(np.diff(epochs[:15]), (1e-3 - 1e-6) / 14)
 
 
-def test_point2vec_is_as_published():
-    config = load('pretrain_point2vec')
-    assert config['trainer']['epochs'] == 800 and config['data']['batch'] == 512
-    assert config['masked'] == 0.65 and config['targets'] == list(range(6, 12))
-    assert config['decoder'] == {'depth': 4, 'heads': 6, 'drop_path': 0.25, 'dropout': 0.0,
-                                 'attention': 0.05}
-    assert config['tau'] == [0.9998, 0.99999] and config['tau_until'] * 800 == 200
-    o = config['optimiser']
-    assert (o['lr'], o['start_lr'], o['final_lr'], o['warm_up_epochs']) == (1e-3, 1e-6, 1e-6, 80)
-    assert (config['model']['drop_path'], config['model']['attention']) == (0.25, 0.05)
-    assert config['model']['dropout'] == 0.0
-    tuned = load('modelnet40_point2vec')
-    assert tuned['heads']['smoothing'] == 0.2 and tuned['optimiser']['lr'] == 3e-4
-    assert tuned['trainer']['epochs'] == 150 and tuned['unfreeze'] == 100
-    assert tuned['trainer']['clip'] is None
-
-
 def test_the_teacher_is_pretrained_as_point_jepa():
     config = load('pretrain')
     assert config['trainer']['epochs'] == 500 and config['data']['batch'] == 512
@@ -175,14 +158,6 @@ def trained(tmp_path_factory):
         *base, f'output={tmp}/gate', 'trainer.epochs=2', 'unfreeze=1', 'gate.lambda=0.1']) == 0
     yield tmp
     patch.undo()
-
-
-def test_point2vec_pretrains_what_students_begin_with(trained, tmp_path):
-    assert go('pretrain', tmp_path, 'pretrain_point2vec', more=[
-        f'output={tmp_path}', 'trainer.epochs=2', 'decoder.depth=1', 'decoder.heads=2',
-        'targets=[0, 1]', 'collapse.from_epoch=5']) == 0
-    assert backbone_weights(tmp_path / 'last.ckpt').keys() == backbone_weights(
-        trained / 'teacher/last.ckpt').keys()
 
 
 def test_a_frozen_student_keeps_the_teachers_encoder_and_learns_the_rest(trained):

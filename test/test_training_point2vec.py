@@ -18,10 +18,12 @@ import pytest
 
 torch = pytest.importorskip('torch', reason='the training side needs torch')
 
-import torch.nn.functional as F  # noqa: E402, I100
+from test_training_paper import go, load, made_up  # noqa: E402, I100
+import torch.nn.functional as F  # noqa: E402
 
 from training.models.backbone import Backbone, Size  # noqa: E402
 from training.models.point2vec import Point2Vec  # noqa: E402
+from training.tasks.common import backbone_weights  # noqa: E402
 from training.tasks.pretrain import Pretrain  # noqa: E402
 
 SIZE = Size(width=24, depth=3, heads=2, first=[8], second=[16], drop_path=0, dropout=0,
@@ -104,3 +106,29 @@ def test_the_teacher_is_slowest_from_a_share_of_the_run_on(step, tau, monkeypatc
     monkeypatch.setattr(task.model, 'update_teacher', told.append)
     task.on_train_batch_end()
     assert told == pytest.approx([tau])
+
+
+def test_point2vec_is_as_published():
+    config = load('pretrain_point2vec')
+    assert config['trainer']['epochs'] == 800 and config['data']['batch'] == 512
+    assert config['masked'] == 0.65 and config['targets'] == list(range(6, 12))
+    assert config['decoder'] == {'depth': 4, 'heads': 6, 'drop_path': 0.25, 'dropout': 0.0,
+                                 'attention': 0.05}
+    assert config['tau'] == [0.9998, 0.99999] and config['tau_until'] * 800 == 200
+    o = config['optimiser']
+    assert (o['lr'], o['start_lr'], o['final_lr'], o['warm_up_epochs']) == (1e-3, 1e-6, 1e-6, 80)
+    assert (config['model']['drop_path'], config['model']['attention']) == (0.25, 0.05)
+    assert config['model']['dropout'] == 0.0
+    tuned = load('modelnet40_point2vec')
+    assert tuned['heads']['smoothing'] == 0.2 and tuned['optimiser']['lr'] == 3e-4
+    assert tuned['trainer']['epochs'] == 150 and tuned['unfreeze'] == 100
+    assert tuned['trainer']['clip'] is None
+
+
+def test_it_pretrains_what_students_begin_with(monkeypatch, tmp_path):
+    monkeypatch.setattr('training.data.sets.read', made_up)
+    assert go('pretrain', tmp_path, 'pretrain_point2vec', more=[
+        f'output={tmp_path}', 'trainer.epochs=2', 'decoder.depth=1', 'decoder.heads=2',
+        'targets=[0, 1]', 'collapse.from_epoch=5']) == 0
+    found = backbone_weights(tmp_path / 'last.ckpt')
+    assert {'encoder.blocks.1.qkv.weight', 'tokenizer.outer.weight'} <= found.keys()

@@ -83,19 +83,17 @@ def accuracies(features: Dict[str, np.ndarray], labels: np.ndarray) -> Dict[str,
 
 
 @torch.no_grad()
-def measure(student, data, budgets, look) -> Dict[object, Dict[str, dict]]:
+def measure(student, data, budgets, look, batches) -> Dict[object, Dict[str, dict]]:
     """
     Measure a student at those of the budgets that are in ``BUDGETS``.
 
     :param look: gives budget and what is rebuilt, see :func:`training.tasks.measure.look`.
+    :param batches: gives rows of a token set in batches, see the function of that name there.
     """
     tokens, rows = held_out(data)
     budgets, device = [b for b in budgets if b in BUDGETS], next(student.parameters()).device
     made = {b: [] for b in budgets}
-    for start in range(0, len(rows), 64):
-        r = rows[start:start + 64]
-        groups = torch.from_numpy(np.asarray(tokens.groups[r], np.float32)).to(device)
-        centers = torch.from_numpy(np.asarray(tokens.centers[r])).to(device)
+    for _, groups, centers in batches(tokens, rows, device):
         for b, rebuilt in look(student, groups, centers, budgets):
             made[b].append(rebuilt.summary.cpu().numpy())
     kinds = scores.by_kind(np.asarray(tokens.single_view)[rows])

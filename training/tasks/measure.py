@@ -203,7 +203,8 @@ def measure(config) -> dict:
     own = np.array([category[p[0]] for p in part_set.parts])[np.asarray(tokens.shape)]
     of_parts = parts(model, tokens, own, category, budgets, asked['clouds'])
     losses = distillation(config, sets.tokens('modelnet40_val', data), budgets)
-    few = few_shot_frozen.measure(distilled(config) or model.student, data, budgets, look)
+    few = few_shot_frozen.measure(distilled(config) or model.student, data, budgets, look,
+                                  batches)
     for b in budgets:
         found[b].update(parts=of_parts[b], distillation_loss=losses and losses[b])
         if b in few:
