@@ -187,7 +187,7 @@ def test_parts_of_a_batch_are_the_whole_batch(tmp_path):
     stream = Stream(shards.Shards(tmp_path, 'train'), 4, seed=0)
     whole = Mixture([stream], 9, 1, 0)[2]
     parts = [Mixture([stream], 9, 1, 0, (rank, 2))[2] for rank in range(2)]
-    for key in ('groups', 'centers'):
+    for key in ('groups', 'centers', 'turn'):
         for rank, part in enumerate(parts):
             np.testing.assert_array_equal(part[key], whole[key][rank::2])
     assert whole['groups'].shape == (4, 64, 32, 3)

@@ -22,7 +22,7 @@ pytest.importorskip('torch', reason='the training side needs torch')
 
 from training import metrics  # noqa: E402
 from training.data import cache, views  # noqa: E402
-from training.data.mixture import Mixture, Source  # noqa: E402
+from training.data.mixture import Mixture, Source, turned  # noqa: E402
 from training.data.shapes import DataError, modelnet40, Shapes  # noqa: E402
 
 
@@ -138,7 +138,8 @@ def test_balanced_drawing_evens_out_the_classes(tmp_path):
 
 def test_augmented_clouds_stay_in_the_unit_sphere(tmp_path):
     made = cache.build(tmp_path / 'set', shapes(), 1, 0, seed=5)
-    batch = Mixture([Source(made, 6)], 1, 0, 0)[0]
+    batch = turned(Mixture([Source(made, 6)], 1, 0, 0)[0])
+    assert str(batch['groups'].dtype) == 'torch.float32' and 'turn' not in batch
     farthest = batch['centers'].norm(dim=-1).amax(1).numpy()
     before = np.linalg.norm(made.centers, axis=-1).max(1)
     np.testing.assert_allclose(farthest, before, rtol=1e-4)

@@ -82,7 +82,7 @@ class Numbered:
 
     def clouds(self, rng, step, mine):
         numbers = torch.arange(self.first, self.first + self.share)[mine]
-        return {'groups': numbers, 'centers': numbers, 'labels': numbers}
+        return {k: numbers for k in ('groups', 'centers', 'turn', 'labels')}
 
 
 def test_processes_share_out_a_batch_though_no_share_divides():

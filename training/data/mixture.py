@@ -73,12 +73,11 @@ class Source:
         :param mine: which of the ``share`` clouds are wanted; none of the others is read.
         """
         t, index = self.tokens, self.draw(rng)[mine]
-        turn = turns(self.share, rng)[mine]
-        groups, centers = augment(torch.from_numpy(np.asarray(t.groups[index], np.float32)),
-                                  torch.from_numpy(np.asarray(t.centers[index])), turn)
         labels = t.labels[index]
         labels = np.full(len(index), -1) if self.labels is None else self.labels[labels]
-        row = {'groups': groups, 'centers': centers, 'labels': torch.from_numpy(labels)}
+        row = {'groups': torch.from_numpy(np.asarray(t.groups[index])),
+               'centers': torch.from_numpy(np.asarray(t.centers[index])),
+               'turn': turns(self.share, rng)[mine], 'labels': torch.from_numpy(labels)}
         if self.parts:
             row['part'] = torch.from_numpy(t.part[index].astype(np.int64))
             row['near'] = torch.from_numpy(t.near[index].astype(np.int64))
@@ -108,14 +107,20 @@ class Mixture(Dataset):
         return self.steps
 
     def __getitem__(self, step: int) -> Dict[str, torch.Tensor]:
-        """Give groups (B, c, k, 3), centers, labels; part, near, weight of the last clouds."""
+        """
+        Give groups (B, c, k, 3), centers, labels; part, near, weight of the last clouds.
+
+        Clouds are as they are kept, beside the ``turn`` (B, 3, 3) that :func:`turned` gives them
+        on the device that trains.
+        """
         rng = np.random.default_rng([*self.key, step])
         (rank, processes), before, rows = self.part, 0, []
         for source in self.sources:
             mine = slice((rank - before) % processes, None, processes)
             rows.append(source.clouds(rng, self.key[1] * self.steps + step, mine))
             before += source.share
-        batch = {k: torch.cat([r[k] for r in rows]) for k in ('groups', 'centers', 'labels')}
+        batch = {k: torch.cat([r[k] for r in rows])
+                 for k in ('groups', 'centers', 'turn', 'labels')}
         for row in rows:
             batch.update({k: row[k] for k in ('part', 'near', 'weight') if k in row})
         return batch
@@ -131,6 +136,13 @@ def turns(batch: int, rng: np.random.Generator, scale: float = 1.25) -> torch.Te
     stretch = np.exp(rng.uniform(-np.log(scale), np.log(scale), (batch, 1, 3)))
     stretch[:, 0, 0] *= rng.choice([-1, 1], batch)
     return torch.from_numpy((matrix * stretch).astype(np.float32))
+
+
+def turned(batch: Dict[str, torch.Tensor]) -> Dict[str, torch.Tensor]:
+    """Give a batch whose clouds are turned as it says, in float32."""
+    left = {k: v for k, v in batch.items() if k != 'turn'}
+    groups, centers = augment(batch['groups'].float(), batch['centers'], batch['turn'])
+    return {**left, 'groups': groups, 'centers': centers}
 
 
 def augment(groups: torch.Tensor, centers: torch.Tensor, matrix: torch.Tensor):

@@ -68,9 +68,8 @@ class Stream:
         seeds, turn = rng.integers(2 ** 62, size=self.share), mixture.turns(self.share, rng)
         made = [self._cloud(*pair) for pair in zip(self.draw(step)[mine], seeds[mine])]
         t = tokens.group(np.stack(made))
-        groups, centers = mixture.augment(torch.from_numpy(t.groups), torch.from_numpy(t.centers),
-                                          turn[mine])
-        return {'groups': groups, 'centers': centers, 'labels': torch.full((len(made),), -1)}
+        return {'groups': torch.from_numpy(t.groups), 'centers': torch.from_numpy(t.centers),
+                'turn': turn[mine], 'labels': torch.full((len(made),), -1)}
 
     def _cloud(self, row, seed):
         rng = np.random.default_rng(seed)

@@ -24,6 +24,7 @@ import torch
 from torch import distributed
 
 from training.config import ConfigError, RunError
+from training.data.mixture import turned
 from training.models.backbone import Backbone, Size
 from training.models.regions import RegionStudent
 from training.tasks import numerics
@@ -52,6 +53,10 @@ class Task(lightning.LightningModule):
         steps = config['data'].get('steps', math.inf) * config['trainer']['epochs']
         self.config = {**config, 'trainer': numerics.settle(config['trainer'], steps)}
         torch.manual_seed(config['seed'])
+
+    def on_after_batch_transfer(self, batch, index):
+        """Turn the clouds of a mixture where the network is: a GPU does it beside other work."""
+        return turned(batch) if 'turn' in batch else batch
 
     def on_train_batch_start(self, batch, index):
         """

@@ -110,8 +110,10 @@ class Finetune(Task):
         networks, Yu and Huang 2019) and weigh less in all, or they would take the encoder from it.
         The tokenizer is paid once.
         """
-        menu = budgets.of_step(self.config, self.global_step)
         batch, share = self._mixed(batch)
+        batch = self._seen(batch)
+        groups = batch['centers'].shape[1]
+        menu = [b and min(b, groups) for b in budgets.of_step(self.config, self.global_step)]
         embedded = self.model.student.embed(batch['groups'], batch['centers'])
         rebuilt = [self.model.student.rebuild(*embedded, b) for b in menu]
         # All budgets at once: the norms of the heads have to fit all of them.
@@ -161,6 +163,22 @@ class Finetune(Task):
             mixed[key] = batch[key].clone()
             mixed[key][named] = value
         return {**batch, **mixed}, taken / groups
+
+    def _seen(self, batch):
+        """
+        Keep the first groups of each cloud, as many as the odds of ``data.seen`` say.
+
+        They are spread over the cloud: what learns from them names an object of which a small
+        budget looks at a part. A batch that lacks groups is not learned parts from, whose points
+        lie between all of them.
+        """
+        counts, odds = zip(*self.config['data']['seen'].items())
+        count, = random.Random(f'seen {self.config["seed"]} {self.global_step}').choices(counts,
+                                                                                         odds)
+        if count >= batch['centers'].shape[1]:
+            return batch
+        left = {k: v for k, v in batch.items() if k not in ('part', 'near', 'weight')}
+        return {**left, **{k: batch[k][:, :count] for k in ('groups', 'centers')}}
 
     def _class_loss(self, opinions, labels):
         """Cross-entropy of each head with the labels, uniform scores on outliers."""

@@ -26,7 +26,7 @@ from training.models.foundry import Foundry
 from training.models.regions import RegionStudent
 from training.models.student import Student
 from training.tasks import budgets, distill as small
-from training.tasks.common import backbone_weights, compile_backbone, fit, size_of
+from training.tasks.common import backbone_weights, compile_backbone, fit, size_of, Task
 from training.tasks.recipe import Recipe
 from training.tasks.teacher_tokens import TeacherTokens
 
@@ -126,10 +126,7 @@ class DistillCached(Distill):
 
     train_dataloader = small.Distill.train_dataloader
     val_dataloader = lightning.LightningModule.val_dataloader  # none
-
-    def on_after_batch_transfer(self, batch, _):
-        """Leave the batch: its groups are cached."""
-        return batch
+    on_after_batch_transfer = Task.on_after_batch_transfer  # its groups are cached
 
 
 def run(config, resume=False):
