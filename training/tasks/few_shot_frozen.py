@@ -31,7 +31,7 @@ import torch
 
 from training.data import sets, vocabulary
 from training.tasks import scores
-from training.tasks.reduction import spread
+from training.tasks.reduction import over_runs
 
 WAYS, SHOTS, FOLDS, QUERIES = (5, 10), (5, 10), 10, 6
 BUDGETS = (1, 16, 64)
@@ -78,7 +78,7 @@ def accuracies(features: Dict[str, np.ndarray], labels: np.ndarray) -> Dict[str,
                 model.fit(x[pair[0]], labels[pair[0]])
                 kinds[kind].append(float(model.score(x[pair[1]], labels[pair[1]])))
         if kinds['complete']:
-            found[f'{way}way_{shot}shot'] = {k: spread(v) for k, v in kinds.items()}
+            found[f'{way}way_{shot}shot'] = {k: over_runs(v) for k, v in kinds.items()}
     return found
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from training.data import folds, sets
 from training.tasks.classify import accuracy, Classify
 from training.tasks.common import fit, weights
-from training.tasks.reduction import spread, Variant
+from training.tasks.reduction import over_runs, Variant
 
 
 def one_fold(config, pair, way: int, shot: int, fold: int, resume: bool) -> float:
@@ -58,7 +58,7 @@ def run(config, resume=False):
             pair = folds.published(asked['splits'], way, shot, fold) if asked['splits'] else \
                 folds.drawn(*whole, way, shot, fold, asked['queries'], config['seed'])
             row['folds'].append(one_fold(config, pair, way, shot, fold, resume))
-            row.update(spread(row['folds']))
+            row.update(over_runs(row['folds']))
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps({'config': config, 'accuracy': done}, indent=1))
         print(f'{way}-way {shot}-shot: {100 * row["mean"]:.1f} ± {100 * row["std"]:.1f} '

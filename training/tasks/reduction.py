@@ -102,6 +102,6 @@ def batches(task, variant: Variant, seed: int) -> Iterator[dict]:
         yield reduce_groups(made, variant, generator)
 
 
-def spread(values: List[float]) -> dict:
+def over_runs(values: List[float]) -> dict:
     """Give mean and standard deviation over runs, as the paper's tables do."""
     return {'mean': float(np.mean(values)), 'std': float(np.std(values)), 'runs': len(values)}

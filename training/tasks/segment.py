@@ -117,8 +117,8 @@ def measure(task: Segment, checkpoint) -> dict:
     for variant in reduction.variants(task.model.network, task.config):
         found = np.array([miou(task, variant, seed)
                           for seed in range(task.config['reduce']['runs'])])
-        rows[variant.name] = {'miou_c': reduction.spread(found[:, 0]),
-                              'miou_i': reduction.spread(found[:, 1])}
+        rows[variant.name] = {'miou_c': reduction.over_runs(found[:, 0]),
+                              'miou_i': reduction.over_runs(found[:, 1])}
         print(f'{variant.name:12} mIoU_C {found[:, 0].mean():.4f} '
               f'mIoU_I {found[:, 1].mean():.4f}', flush=True)
     path = Path(task.config['output']) / 'miou.json'
