@@ -103,7 +103,7 @@ def measure(task: Classify, checkpoint) -> dict:
     rows = {}
     for variant in reduction.variants(task.model.network, task.config):
         row = reduction.over_runs([accuracy(task, variant, seed)
-                                for seed in range(task.config['reduce']['runs'])])
+                                   for seed in range(task.config['reduce']['runs'])])
         rows[variant.name] = row
         print(f'{variant.name:12} accuracy {row["mean"]:.4f} ± {row["std"]:.4f}', flush=True)
     path = Path(task.config['output']) / 'accuracy.json'
