@@ -67,3 +67,28 @@ def test_so_many_are_seen_as_often_as_is_said_and_the_same_when_resumed():
     assert drawn[32] == pytest.approx(250, abs=50)
     assert counts[::-1] == [Looking(seen, step)._seen(before)['centers'].shape[1]
                             for step in reversed(range(1000))]
+
+
+class Asked(Exception):
+    """The budget that a step asks for first."""
+
+
+class Asking(torch.nn.Module):
+    """A recogniser whose student only says what it is asked for."""
+
+    student = property(lambda self: self)
+
+    def embed(self, groups, centers):
+        return groups, centers
+
+    def rebuild(self, groups, centers, budget):
+        raise Asked(budget)
+
+
+def test_no_more_tokens_are_asked_for_than_groups_are_seen():
+    task = Looking({48: 1})
+    task.config.update(budgets={64: 1}, beside=[])
+    task.config['data']['cutmix'] = 0.0
+    task.model = Asking()
+    with pytest.raises(Asked, match='^48$'):
+        task.training_step(batch(), 0)
