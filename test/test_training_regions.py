@@ -14,6 +14,7 @@
 
 """A student of regions: who owns which group, one code for every budget, exact export."""
 
+from copy import deepcopy
 from dataclasses import replace
 
 import pytest
@@ -220,3 +221,18 @@ def test_the_shipped_bundles_stages_follow_on_from_each_other(tmp_path):
     made = make_student(tuned)
     made.load_state_dict(student.state_dict())
     begin_heads(Recogniser(made, 128, 5, 4), kept)
+
+
+def test_a_student_with_other_early_blocks_begins_with_the_backbone_alone(tmp_path):
+    teacher = Recogniser(RegionStudent(SMALL, 16, early=1), 16, 5, 4)
+    kept = checkpoint(tmp_path / 'teacher.ckpt', teacher, early=1)
+    student = RegionStudent(SMALL, 16, encode=False)
+    before = deepcopy(student.mix.state_dict())
+    with pytest.raises(ConfigError, match='teacher.ckpt is of a student'):
+        start_from(student, kept, True)
+    assert start_from(student, kept, 'shared') == []
+    assert all(p.requires_grad for p in student.parameters())
+    for name, value in student.backbone.state_dict().items():
+        assert torch.equal(teacher.student.backbone.state_dict()[name], value), name
+    for name, value in student.mix.state_dict().items():
+        assert torch.equal(before[name], value), name

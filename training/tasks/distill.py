@@ -126,10 +126,12 @@ def start_from(student: nn.Module, checkpoint, what) -> List[nn.Module]:
     budget is the teacher's and stays so while distilling: it is as good as it was, and costs less.
 
     :param checkpoint: of the teacher.
-    :param what: ``encoder`` where tokenizers differ, ``shared`` where a student has more blocks.
+    :param what: true for all of them; ``encoder`` where tokenizers differ, ``shared`` for what
+        both have of a backbone and no more: a student may have more blocks or other early ones.
     :return: the parts that do not learn.
     """
-    whole = region_weights(checkpoint, student) if isinstance(student, RegionStudent) else {}
+    both = isinstance(student, RegionStudent) and what is True
+    whole = region_weights(checkpoint, student) if both else {}
     if whole:
         student.load_state_dict(whole, strict=False)  # a control lacks some of it
         for part in student.untouched():
