@@ -34,8 +34,9 @@ from training.export_fixed import write_onnx
 from training.models.student import Student
 from training.provenance import machine
 from training.study import memory, runs
+from training.study.fresh import network_key, network_of
 from training.study.runs import Study
-from training.tasks.describe import macs, network_of, parameters
+from training.tasks import describe
 from training.tasks.distill import make_student
 from training.tasks.finetune import Recogniser
 
@@ -86,28 +87,25 @@ def milliseconds(sessions: Dict[Key, onnxruntime.InferenceSession],
     return least
 
 
-def network_key(config) -> str:
-    """Name what decides what a network costs: runs that differ otherwise share a measurement."""
-    student = {k: v for k, v in config['student'].items() if k not in ('budgets', 'from_teacher')}
-    return json.dumps([config['model'], config['teacher'], student], sort_keys=True)
-
-
 def measure(study: Study, rounds: int = 20) -> Dict[str, Any]:
     """Give what all runs cost at each of their budgets, side by side; write ``cost.json``."""
     sessions, found, of_run = {}, {}, {}
     for run in study.runs.values():
         config = runs.resolved(study, run, 1)['finetune']
-        name, model, counted = network_key(config), None, network_of(config)
+        name, model, counted = network_key(config), None, describe.network_of(config)
         for budget in run.numbers:
             key = of_run[run.name, budget] = name, budget
             if key not in sessions:
                 model = model or recogniser(config)
                 sessions[key], taken = session(model, budget)
-                found[key] = {'macs': macs(counted, {}, budget), 'memory_mib': round(taken, 1),
-                              'parameters': parameters(counted, {})}
+                found[key] = {'macs': describe.macs(counted, {}, budget),
+                              'memory_mib': round(taken, 1),
+                              'parameters': describe.parameters(counted, {})}
     for key, least in milliseconds(sessions, rounds).items():
         found[key]['milliseconds'] = round(least, 4)
-    whole: Dict[str, Any] = {'machine': machine(), 'threads': 1, 'objects': OBJECTS, 'runs': {}}
+    whole: Dict[str, Any] = {
+        'machine': machine(), 'threads': 1, 'objects': OBJECTS, 'runs': {},
+        'networks': {run.name: network_of(study, run) for run in study.runs.values()}}
     for (name, budget), key in of_run.items():
         whole['runs'].setdefault(name, {})[str(budget)] = found[key]
     path = study.results / 'cost.json'

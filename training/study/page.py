@@ -95,7 +95,7 @@ def plot(study: Study, name: str) -> bool:
         figure, places = plt.subplots(1, 2, figsize=(10.5, 4.4), sharex=True)
         for axes, kind in zip(places, ('complete', 'single_view')):
             for i, (run, found) in enumerate(rows):
-                curve(axes, run, found, kind, i)
+                curve(axes, run, tables.title(study, run), found, kind, i)
             axes.set_xscale('log', base=2)
             axes.set_xticks(MENU, [str(b) for b in MENU])
             axes.minorticks_off()
@@ -107,14 +107,14 @@ def plot(study: Study, name: str) -> bool:
     return True
 
 
-def curve(axes, run, found, kind, i):
+def curve(axes, run, title, found, kind, i):
     """Draw the accuracy of a run with its intervals."""
     from training.tasks.figures_style import SUPERTOKENS
     points = [(b, tables.at(found, b, kind)) for b in run.numbers]
     points = [(b, f) for b, f in points if f]
     where = [b * 1.018 ** (i % 5 - 2) for b, _ in points]  # side by side
     axes.errorbar(where, [100 * f.mean for _, f in points], [100 * f.half for _, f in points],
-                  label=run.title, color=SUPERTOKENS[i % len(SUPERTOKENS)],
+                  label=title, color=SUPERTOKENS[i % len(SUPERTOKENS)],
                   marker='os^Dv<>'[i % 7], markersize=4, linewidth=1.3 if i else 2.2,
                   elinewidth=0.8, capsize=2)
 
@@ -138,7 +138,7 @@ def points(study: Study, kind: str, x: str):
             if accuracy and value:
                 made.append((value / (1e6 if x == 'macs' else 1), 100 * accuracy.mean))
         if made:
-            yield run.title, made
+            yield tables.title(study, run), made
 
 
 def overview(study: Study) -> bool:

@@ -161,8 +161,15 @@ def rows(study: Study, name: str) -> Tuple[List[str], List[List[str]]]:
     about = study.tables[name]['published']
     head = ['row', *(f'paper: {about["columns"][k]}' for k in about['shown']),
             *(f'here: {h}' for h in heading(about))]
-    return head, [[row['title'], *said(about, row), *measured(study, about, row)]
+    return head, [[row['title'] + older(study, row), *said(about, row),
+                   *measured(study, about, row)]
                   for row in about['rows']]
+
+
+def older(study: Study, row: Dict[str, Any]) -> str:
+    """Say so where what was measured here for a row is of another configuration."""
+    run = study.runs.get(row.get('small', {}).get('run'))
+    return tables.older(study, run) if run else ''
 
 
 def notes(study: Study, name: str) -> List[str]:

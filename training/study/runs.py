@@ -69,7 +69,7 @@ class Run:
         return tuple(b for b in self.budgets if isinstance(b, int))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # one is not another: what is known of it can be kept
 class Study:
     """
     All runs of a file, the tables that they are the rows of, and where things are kept.

@@ -22,6 +22,7 @@ import numpy as np
 from scipy import stats
 
 from training import metrics
+from training.study import fresh
 from training.study.runs import Run, Study
 from training.tasks import scores
 
@@ -69,6 +70,17 @@ def results(study: Study, run: Run) -> List[Dict[str, Any]]:
     return [json.loads(p.read_text()) for p in paths if p.exists()]
 
 
+def older(study: Study, run: Run) -> str:
+    """Say so where figures of a run are not of its configuration and teacher as they are now."""
+    same = all(fresh.learned(study, run, found) for found in results(study, run))
+    return '' if same else ' (OLDER CONFIGURATION)'
+
+
+def title(study: Study, run: Run) -> str:
+    """Give the title of a run, and whether its figures are older."""
+    return run.title + older(study, run)
+
+
 def at(found: List[Dict[str, Any]], budget: int, kind: str) -> Optional[Figure]:
     """Give the accuracy at a budget on ``complete`` clouds or ``single_view``."""
     rows = [f['budgets'][str(budget)][kind] for f in found if str(budget) in f['budgets']]
@@ -99,9 +111,13 @@ def cells(found: List[Dict[str, Any]], budget: int) -> List[str]:
 
 
 def costs(study: Study) -> Dict[str, Any]:
-    """Read what runs cost, by name and budget; empty where nothing was measured."""
+    """Read what runs cost, by name and budget, where it was measured of networks as they are."""
     path = study.results / 'cost.json'
-    return json.loads(path.read_text())['runs'] if path.exists() else {}
+    if not path.exists():
+        return {}
+    found = json.loads(path.read_text())
+    return {name: cost for name, cost in found['runs'].items() if name in study.runs
+            and found.get('networks', {}).get(name) == fresh.network_of(study, study.runs[name])}
 
 
 HEAD = ['row', 'tokens', 'complete', 'single view', 'parts mIoU_I / mIoU_C', 'distillation loss',
@@ -112,11 +128,11 @@ def body(study: Study, name: str) -> List[List[str]]:
     """Give the cells of a table, a row for each run and budget."""
     made, cost = [], costs(study)
     for run in study.rows(name):
-        found = results(study, run)
+        found, told = results(study, run), title(study, run)
         for budget in run.numbers:
             have = [f for f in found if str(budget) in f['budgets']]
             figures = cells(have, budget) if have else ['not run', '', '', '']
-            made.append([run.title, str(budget), *figures,
+            made.append([told, str(budget), *figures,
                          *cost_cells(cost.get(run.name, {}).get(str(budget))),
                          f'{len(have)} of {run.seeds}'])
     return made
@@ -178,7 +194,7 @@ def differences(study: Study, name: str) -> List[List[str]]:
         pairs = first, budget, second, less
         found = [difference(study, pairs, kind) for kind in ('complete', 'single_view')]
         found.append(part_difference(study, pairs))
-        titles = [f'{study.runs[n].title}, {b}' for n, b in (pairs[:2], pairs[2:])]
+        titles = [f'{title(study, study.runs[n])}, {b}' for n, b in (pairs[:2], pairs[2:])]
         made.append([*titles, *('not run' if f is None else f.text() for f in found),
                      str(found[0].seeds if found[0] else 0), *(claim or ['–'])[:claims]])
     return made if asked else []

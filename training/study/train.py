@@ -21,7 +21,6 @@ taken is left to it; what is there for the configuration as it is now is not don
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
-import hashlib
 import json
 import os
 from pathlib import Path
@@ -37,6 +36,7 @@ from filelock import FileLock, Timeout
 from training.config import RunError
 from training.provenance import commit, machine
 from training.study import runs
+from training.study.fresh import all_starts, current, learned, starts
 from training.study.runs import Run, Study
 
 ONE_THREAD = {'OMP_NUM_THREADS': '1', 'TORCHINDUCTOR_COMPILE_THREADS': '1'}
@@ -65,36 +65,6 @@ def result_of(study: Study, run: Run, seed: int) -> Optional[Dict[str, Any]]:
     """Read the figures of a run, where there are any."""
     path = study.result(run, seed)
     return json.loads(path.read_text()) if path.exists() else None
-
-
-def starts(config: Dict[str, Any]) -> Dict[str, str]:
-    """Name the files made elsewhere that a stage begins with, with their checksums."""
-    files = [config.get('pretrained'), config.get('heads', {}).get('begin')]
-    return {f: hashlib.sha256(Path(f).read_bytes()).hexdigest()
-            for f in files if f and Path(f).exists()}
-
-
-def all_starts(configs: Dict[str, Dict[str, Any]]) -> Dict[str, str]:
-    """Name the files that the stages of a run begin with, see :func:`starts`."""
-    return {k: v for config in configs.values() for k, v in starts(config).items()}
-
-
-def current(study: Study, run: Run, seed: int, found: Dict[str, Any], needs: str = '') -> bool:
-    """
-    Tell whether figures are those of teacher, configuration and budgets as they are now.
-
-    :param needs: what has to be among the figures of some budget.
-    """
-    return learned(study, run, seed, found) and {
-        str(b) for b in run.budgets} <= found['budgets'].keys() and (
-        not needs or any(needs in row for row in found['budgets'].values()))
-
-
-def learned(study: Study, run: Run, seed: int, found: Dict[str, Any]) -> bool:
-    """Tell whether figures are of what would be learned now, from the same beginning."""
-    configs = runs.resolved(study, run, seed)
-    return (found['configs'] == runs.essence(configs)
-            and found.get('starts') == all_starts(configs))
 
 
 class Trainer:
@@ -140,9 +110,9 @@ class Trainer:
         found = result_of(self.study, run, seed)
         if found is None:
             return True
-        if current(self.study, run, seed, found, self.needs):
+        if current(self.study, run, found, self.needs):
             return False
-        same = learned(self.study, run, seed, found)
+        same = learned(self.study, run, found)
         print(f'{run.name} {seed}: ' + (
             'there are figures that were not measured' if same else
             'its configuration or its teacher has changed, it is trained anew'), flush=True)
@@ -155,7 +125,7 @@ class Trainer:
         try:
             with FileLock(f'{folder}.lock', timeout=0):
                 found = result_of(self.study, run, seed)
-                if found is None or not current(self.study, run, seed, found, self.needs):
+                if found is None or not current(self.study, run, found, self.needs):
                     self._train(run, seed, name)
         except Timeout:
             print(f'{name}: another program has taken it', flush=True)
