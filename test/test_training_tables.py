@@ -273,3 +273,14 @@ def test_a_specialist_learns_around_its_frozen_backbone(root, tmp_path, tmp_path
     kept = weights(tmp_path / 'out/last.ckpt', 'teachers_head.')
     assert all(torch.equal(v, state[f'model.{head}.{k}']) for k, v in kept.items()
                if 'num_batches' not in k)
+
+
+def test_figures_of_another_configuration_say_so(monkeypatch):
+    run, tables = STUDY.runs['any'], published.tables
+    now = {'seed': 1, 'configs': tables.fresh.runs.essence(
+        tables.fresh.runs.resolved(STUDY, run, 1))}
+    now['starts'] = tables.fresh.all_starts(tables.fresh.runs.resolved(STUDY, run, 1))
+    monkeypatch.setattr(tables, 'results', lambda *_: [now])
+    assert tables.title(STUDY, run) == run.title
+    now['configs']['distill']['student']['looked'] = 0.123
+    assert tables.title(STUDY, run) == f'{run.title} (OLDER CONFIGURATION)'
