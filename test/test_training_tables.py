@@ -15,6 +15,7 @@
 
 """The paper's tables beside the small study: figures, commands, costs, measures."""
 
+from dataclasses import replace
 import json
 from pathlib import Path
 
@@ -284,3 +285,11 @@ def test_figures_of_another_configuration_say_so(monkeypatch):
     assert tables.title(STUDY, run) == run.title
     now['configs']['distill']['student']['looked'] = 0.123
     assert tables.title(STUDY, run) == f'{run.title} (OLDER CONFIGURATION)'
+
+
+def test_costs_of_another_network_are_not_shown(tmp_path):
+    study, tables = replace(STUDY, results=tmp_path), published.tables
+    cost = {'runs': {'any': {'16': {}}, 'foundry': {'16': {}}}, 'networks': {
+        'any': tables.fresh.network_of(study, study.runs['any']), 'foundry': 'another'}}
+    (tmp_path / 'cost.json').write_text(json.dumps(cost))
+    assert set(tables.costs(study)) == {'any'}

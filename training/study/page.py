@@ -100,7 +100,7 @@ def plot(study: Study, name: str) -> bool:
             axes.set_xticks(MENU, [str(b) for b in MENU])
             axes.minorticks_off()
             axes.set(xlim=(0.85, 76), title=kind.replace('_', ' '),
-                     xlabel='tokens that the encoder sees')
+                     xlabel='token budget')
         places[0].set_ylabel('accuracy, %')
         places[1].legend(fontsize=7.5, loc='center left', bbox_to_anchor=(1.01, 0.5))
         figures_style.save(figure, study.results / f'{name}.png')

@@ -117,7 +117,7 @@ def costs(study: Study) -> Dict[str, Any]:
         return {}
     found = json.loads(path.read_text())
     return {name: cost for name, cost in found['runs'].items() if name in study.runs
-            and found.get('networks', {}).get(name) == fresh.network_of(study, study.runs[name])}
+            and found['networks'].get(name) == fresh.network_of(study, study.runs[name])}
 
 
 HEAD = ['row', 'tokens', 'complete', 'single view', 'parts mIoU_I / mIoU_C', 'distillation loss',

@@ -115,7 +115,7 @@ def _token_axis(axes, budgets):
     axes.xaxis.set_major_locator(FixedLocator(budgets))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xticklabels([str(b) for b in budgets])
-    axes.set_xlabel('tokens that the encoder sees')
+    axes.set_xlabel('token budget')
 
 
 def cost(config):
