@@ -19,6 +19,7 @@ import pytest
 torch = pytest.importorskip('torch', reason='the training side needs torch')
 
 from training.models.backbone import Backbone, Size  # noqa: E402
+from training.models.foundry import Foundry  # noqa: E402
 from training.models.jepa import PointJepa, sample_blocks, sequence  # noqa: E402
 from training.models.student import MENU, split_budget, Student  # noqa: E402
 from training.models.supertokens import DynamicSupertokens  # noqa: E402
@@ -175,6 +176,43 @@ def test_hard_supertokens_are_the_means_of_their_tokens():
     for i in torch.nonzero(filled[0]).flatten():
         mean = dso.out(values[back[0, :, i] == 1].mean(0))
         torch.testing.assert_close(supertokens[0, i], mean, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize('start, agree', [('similar', True), ('random', False)])
+def test_similar_tokens_go_together_from_the_first_step_on(start, agree):
+    torch.manual_seed(0)
+    dso = DynamicSupertokens(64, 16, 'hard', start=start).train()
+    kinds = torch.randn(8, 64)
+    tokens = (kinds[:, None] + 0.1 * torch.randn(8, 8, 64)).reshape(1, 64, 64)
+    first, second = (dso(tokens, None, 16)[1][0].argmax(1).view(8, 8) for _ in range(2))
+    assert ((first == second).float().mean() > 0.7) == agree  # whatever the Gumbel noise
+    assert ((first == first[:, :1]).float().mean() > 0.7) == agree
+
+
+def test_supertokens_of_similar_tokens_begin_as_their_mean():
+    torch.manual_seed(0)
+    dso = DynamicSupertokens(24, 4, 'hard', start='similar').eval()
+    tokens = torch.randn(1, 64, 24)
+    supertokens, back, filled = dso(tokens, None, 4)
+    assert filled.all()
+    for i in range(4):
+        torch.testing.assert_close(supertokens[0, i], tokens[0][back[0, :, i] == 1].mean(0))
+
+
+@pytest.mark.parametrize('positions', [False, True])
+def test_supertokens_know_where_their_tokens_are_only_if_they_are_told(positions):
+    torch.manual_seed(0)
+    student = Foundry(SMALL, 24, gate=False, positions=positions).eval()
+    groups, centers = clouds(1)
+    moved = student(groups, centers + 0.5, 16).tokens
+    assert torch.equal(moved, student(groups, centers, 16).tokens) != positions
+
+
+def test_a_gated_student_has_no_positions_and_an_unknown_start_is_refused():
+    with pytest.raises(ValueError, match='without a gate'):
+        Foundry(SMALL, 24, gate=True, positions=True)
+    with pytest.raises(ValueError, match='random or similar'):
+        DynamicSupertokens(8, 2, start='warm')
 
 
 def test_a_prefix_of_soft_supertokens_is_the_smaller_set():

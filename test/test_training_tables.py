@@ -33,8 +33,8 @@ from training.models.backbone import Backbone, Size  # noqa: E402
 from training.models.foundry import Foundry  # noqa: E402
 from training.models.heads import ClassHead, PartHead  # noqa: E402
 from training.models.reduced import Progressive  # noqa: E402
-from training.study import commands, memory, published, runs  # noqa: E402
-from training.tasks import few_shot_frozen, scores  # noqa: E402
+from training.study import commands, memory, published, runs, tables  # noqa: E402
+from training.tasks import few_shot_frozen, measure, scores  # noqa: E402
 from training.tasks.common import weights  # noqa: E402
 from training.tasks.describe import describe  # noqa: E402
 from training.tasks.distill import make_student  # noqa: E402
@@ -148,7 +148,8 @@ def fake_results(values):
                  for k in ('complete', 'single_view')}
         return [{'seed': 1, 'clouds': 1, 'sets': {'modelnet40_test': {'shapes': 2}}, 'budgets': {
             '16': {**kinds, 'distillation_loss': loss, 'parts': {
-                'complete': {'miou_i': accuracy, 'miou_c': accuracy}}}}}]
+                'complete': {'miou_i': accuracy, 'miou_c': accuracy,
+                             'shapes': [accuracy - 0.2, accuracy + 0.2]}}}}}]
     return results
 
 
@@ -160,6 +161,22 @@ def test_what_the_paper_claims_stands_beside_what_was_found(monkeypatch):
     line = next(row for row in told if row.startswith('Foundry, s = 16, 16') and 'KMeans' in row)
     assert '20.0' in line and '13.8 (ShapeNet55)' in line
     assert any('over the 3 rows' in row and 'complete -1.00' in row for row in told)
+
+
+def test_a_difference_of_parts_has_the_interval_of_the_shapes_differences(monkeypatch):
+    monkeypatch.setattr(tables, 'results', fake_results(
+        {'foundry': (0.9, 0.1), 'kmeans': (0.7, 0.3)}))
+    found = tables.part_difference(STUDY, ('foundry', 16, 'kmeans', 16))
+    # Shapes differ by 0.4 within each run, and by 0.2 between the two runs each.
+    assert found.mean == pytest.approx(0.2) and found.half == pytest.approx(0, abs=1e-9)
+
+
+def test_part_ious_are_averaged_over_clouds_shapes_and_categories():
+    found = measure.ious(np.array([0.2, 0.4, 0.6, 0.8, 1.0, 1.0]),
+                         np.array(['a', 'a', 'a', 'a', 'b', 'b']), np.array([0, 0, 4, 4, 7, 7]))
+    assert found['miou_i'] == pytest.approx(4 / 6) and found['miou_c'] == pytest.approx(0.75)
+    assert found['shapes'] == pytest.approx([0.3, 0.7, 1.0])
+    assert 0 < found['interval'] < 0.7
 
 
 def test_a_network_takes_the_memory_of_its_weights(tmp_path):

@@ -46,12 +46,16 @@ class Foundry(Student):
 
     :param supertokens: s. :param gate: whether there is one.
     :param ratio: r. :param content: whether the gate learns from the rebuilt tokens.
-    :param temperature: of the Gumbel-Softmax (not stated; 1).
+    :param temperature: of the Gumbel-Softmax (not stated; 1). :param start: of the supertokens.
+    :param positions: see :class:`Student`; without a gate only.
     """
 
     def __init__(self, size: Size, teacher_width: int, supertokens: int = 16, gate: bool = True,
-                 ratio: float = 0.5, content: bool = True, temperature: float = 1.0):
-        super().__init__(size, teacher_width, supertokens, assignment='hard')
+                 ratio: float = 0.5, content: bool = True, temperature: float = 1.0,
+                 start: str = 'random', positions: bool = False):
+        super().__init__(size, teacher_width, supertokens, 'hard', positions, start=start)
+        if gate and positions:
+            raise ValueError('positions of supertokens are for a student without a gate')
         self.gated, self.ratio, self.content = gate, ratio, content
         if not gate:
             self.gate = NoGate()

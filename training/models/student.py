@@ -56,16 +56,19 @@ class Student(nn.Module):
     :param positions: give positions to the supertokens' keys and values and to the residual of
         the upsampling (the paper: no).
     :param encode: false for the control without an encoder, rebuilt = MLP(T).
+    :param start: of the supertokens, see there.
     """
 
     def __init__(self, size: Size, teacher_width: int, supertokens: int = 16,
-                 assignment: str = 'hard', positions: bool = False, encode: bool = True):
+                 assignment: str = 'hard', positions: bool = False, encode: bool = True,
+                 start: str = 'random'):
         super().__init__()
         self.positions, self.encode = positions, encode
         self.summary_widths = (2 * teacher_width,)
         self.backbone = Backbone(size)
         self.gate = nn.Sequential(nn.Linear(size.width, 128), nn.GELU(), nn.Linear(128, 1))
-        self.supertokens = DynamicSupertokens(size.width, supertokens, assignment)
+        self.supertokens = DynamicSupertokens(size.width, supertokens, assignment,
+                                              start=start)
         self.upsample = Upsample(size.width, teacher_width)
 
     def forward(self, groups: torch.Tensor, centers: torch.Tensor, budget: int) -> Rebuilt:

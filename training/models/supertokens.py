@@ -38,18 +38,29 @@ class DynamicSupertokens(nn.Module):
 
     :param width: d. :param count: s, the size of the whole set.
     :param temperature: of the Gumbel-Softmax (hard only).
+    :param start: of hard ones. ``random``: projections and small supertokens as is usual; it
+        takes long until scores exceed the Gumbel noise, tokens are given out at random until
+        then. ``similar``: no projections and supertokens far apart, so that similar tokens go
+        together, and a supertoken is their mean, from the first step on.
     """
 
     def __init__(self, width: int, count: int = 16, assignment: str = 'hard',
-                 temperature: float = 1.0):
+                 temperature: float = 1.0, start: str = 'random'):
         super().__init__()
         if assignment not in ('hard', 'soft'):
             raise ValueError(f'assignment is hard or soft, not {assignment!r}')
+        if start not in ('random', 'similar'):
+            raise ValueError(f'start is random or similar, not {start!r}')
         self.assignment, self.count, self.temperature = assignment, count, temperature
         self.supertokens = nn.Parameter(torch.empty(count, width))
-        nn.init.trunc_normal_(self.supertokens, std=1.0 if assignment == 'soft' else 0.02)
         self.query, self.key, self.value, self.out = (
             nn.Linear(width, width, bias=False) for _ in range(4))
+        std = 1.0 if assignment == 'soft' else 0.02
+        if start == 'similar':
+            std = 10.0
+            for projection in (self.query, self.key, self.value, self.out):
+                nn.init.eye_(projection.weight)
+        nn.init.trunc_normal_(self.supertokens, std=std, a=-2 * std, b=2 * std)
 
     def forward(self, tokens: torch.Tensor, kept: Optional[torch.Tensor], used: int
                 ) -> Tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

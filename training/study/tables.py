@@ -91,7 +91,9 @@ def part_ious(found, budget, kind='complete') -> Optional[List[Figure]]:
     """Give mIoU_I and mIoU_C, the category given."""
     rows = [f['budgets'][str(budget)]['parts'][kind] for f in found
             if str(budget) in f['budgets']]
-    return [figure([r[k] for r in rows]) for k in ('miou_i', 'miou_c')] if rows else None
+    halves = [r['interval'] for r in rows if 'interval' in r]
+    return [figure([r['miou_i'] for r in rows], halves),
+            figure([r['miou_c'] for r in rows])] if rows else None
 
 
 def loss(found, budget) -> Optional[Figure]:
@@ -106,7 +108,7 @@ def cells(found: List[Dict[str, Any]], budget: int) -> List[str]:
     """Write the figures of a run at a budget."""
     value = loss(found, budget)
     return [*(at(found, budget, kind).text() for kind in ('complete', 'single_view')),
-            ' / '.join(f'{100 * f.mean:.1f}' for f in part_ious(found, budget)),
+            part_ious(found, budget)[0].text(),
             '–' if value is None else f'{value.mean:.4f}']
 
 
@@ -120,7 +122,7 @@ def costs(study: Study) -> Dict[str, Any]:
             and found['networks'].get(name) == fresh.network_of(study, study.runs[name])}
 
 
-HEAD = ['row', 'tokens', 'complete', 'single view', 'parts mIoU_I / mIoU_C', 'distillation loss',
+HEAD = ['row', 'tokens', 'complete', 'single view', 'parts mIoU_I', 'distillation loss',
         'ms', 'million MACs', 'million parameters', 'seeds']
 
 
@@ -172,11 +174,16 @@ def right(found: Dict[str, Any], row: Dict[str, Any]) -> np.ndarray:
 
 def part_difference(study: Study, pairs) -> Optional[Figure]:
     """Give by how much one mIoU_I exceeds another, seed by seed; see :func:`difference`."""
-    rows = [{f['seed']: f['budgets'][str(b)]['parts']['complete']['miou_i']
+    rows = [{f['seed']: f['budgets'][str(b)]['parts']['complete']
              for f in results(study, study.runs[n]) if str(b) in f['budgets']}
             for n, b in (pairs[:2], pairs[2:])]
     both = sorted(rows[0].keys() & rows[1].keys())
-    return figure([rows[0][s] - rows[1][s] for s in both]) if both else None
+    halves = []
+    if len(both) < ENOUGH:
+        halves = [metrics.interval(np.subtract(rows[0][s]['shapes'], rows[1][s]['shapes']))
+                  for s in both]
+    return figure([rows[0][s]['miou_i'] - rows[1][s]['miou_i'] for s in both], halves) \
+        if both else None
 
 
 def differences(study: Study, name: str) -> List[List[str]]:
@@ -201,9 +208,10 @@ def differences(study: Study, name: str) -> List[List[str]]:
 
 
 NOTE = ("Accuracy in % and 95 % intervals: over seeds (Student's t) where there are three, else "
-        'over shapes (*). Parts: complete clouds, category given. ms: an object in '
-        'onnxruntime on one thread, all rows side by side; costs are without heads but for ms. '
-        'Differences: seed by seed, over shapes shape by shape.')
+        'over shapes (*). Parts: complete clouds, category given; every category has two test '
+        'shapes, so mIoU_C is mIoU_I. ms: an object in onnxruntime on one thread, all rows side '
+        'by side; costs are without heads but for ms. Differences: seed by seed, over shapes '
+        'shape by shape.')
 
 
 def aligned(rows: List[List[str]]) -> List[str]:

@@ -54,7 +54,7 @@ def _make(s, size, width):
     if 'reduce' in s:
         return make_reduced(size, width, s)
     if s.get('gate') is not None:
-        known = ('supertokens', 'gate', 'ratio', 'content', 'temperature')
+        known = ('supertokens', 'gate', 'ratio', 'content', 'temperature', 'start', 'positions')
         return Foundry(size, width, **{k: s[k] for k in known if k in s})
     if s['assignment'] == 'regions':
         return RegionStudent(size, width, s['pooled'], s['encode'], s['residual'],

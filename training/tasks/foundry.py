@@ -76,7 +76,8 @@ class Distill(Recipe):
         self.distance = LOSSES[config['loss']]
         self.summarised = isinstance(self.student, RegionStudent)
         self.freeze_first(self.student.backbone.encoder)
-        if isinstance(self.student, Foundry) and not self.student.gated:
+        if isinstance(self.student, Foundry) and not (self.student.gated or
+                                                      self.student.positions):
             self.student.backbone.position.requires_grad_(False)  # all fused: nothing uses them
         elif self.student.gated and not config['gate']['weight_decay']:
             self.undecayed.append(self.student.gate)

@@ -28,6 +28,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from training import metrics
 from training.config import ConfigError
 from training.data import sets, vocabulary
 from training.export import load_model
@@ -130,7 +131,7 @@ def classes(model, tokens, label: np.ndarray, budgets, clouds: int) -> Dict[Budg
 def parts(model, tokens, own: np.ndarray, category: np.ndarray, budgets, clouds: int
           ) -> Dict[Budget, dict]:
     """
-    Give mIoU_I and mIoU_C, the category given, at each budget.
+    Give mIoU_I, its interval and mIoU_C, the category given, at each budget.
 
     :param own: (M,) category of each cloud's shape. :param category: (parts,) of each part.
     """
@@ -143,10 +144,21 @@ def parts(model, tokens, own: np.ndarray, category: np.ndarray, budgets, clouds:
                 at = scores.at_points(logits[i], tokens.near[row], tokens.weight[row])
                 found[b][part.start + i] = scores.iou(at, np.asarray(tokens.part[row]), category,
                                                       own[row], own[row])
-    single = np.asarray(tokens.single_view)[rows]
-    return {b: {kind: dict(zip(('miou_i', 'miou_c'), map(float, scores.mean_ious(
-        found[b][mask], own[rows][mask])))) for kind, mask in scores.by_kind(single).items()}
-        for b in budgets}
+    return {b: {kind: ious(iou[mask], own[rows][mask], np.asarray(tokens.shape)[rows][mask])
+                for kind, mask in scores.by_kind(np.asarray(tokens.single_view)[rows]).items()}
+            for b, iou in found.items()}
+
+
+def ious(iou: np.ndarray, own: np.ndarray, shape: np.ndarray) -> dict:
+    """
+    Average IoUs (M,) of clouds, whose categories are ``own`` (M,), with an interval over shapes.
+
+    Those of each shape are kept too, so that runs can be compared shape by shape.
+    """
+    instance, category = scores.mean_ious(iou, own)
+    of_shapes = np.array([iou[shape == s].mean() for s in np.unique(shape)])
+    return {'miou_i': float(instance), 'miou_c': float(category),
+            'interval': metrics.interval(of_shapes), 'shapes': of_shapes.round(4).tolist()}
 
 
 def distilled(config):
