@@ -29,12 +29,14 @@ onnx = pytest.importorskip('onnx', reason='the training side needs onnx')
 from test_training_run import overrides, root, run  # noqa: E402, F401, I100
 from training import config as configuration  # noqa: E402
 from training.__main__ import main  # noqa: E402
+from training.config import ConfigError  # noqa: E402
 from training.models.backbone import Backbone, Size  # noqa: E402
 from training.models.foundry import Foundry  # noqa: E402
 from training.models.heads import ClassHead, PartHead  # noqa: E402
 from training.models.reduced import Progressive  # noqa: E402
+from training.models.regions import RegionStudent  # noqa: E402
 from training.study import commands, memory, published, runs, tables  # noqa: E402
-from training.tasks import few_shot_frozen, measure, scores  # noqa: E402
+from training.tasks import few_shot_frozen, fewshot, measure, scores  # noqa: E402
 from training.tasks.common import weights  # noqa: E402
 from training.tasks.describe import describe  # noqa: E402
 from training.tasks.distill import make_student  # noqa: E402
@@ -60,11 +62,11 @@ def test_every_command_of_the_published_recipe_has_its_configuration(name):
 def test_what_table_5_counts_is_what_the_networks_cost():
     checked = 0
     for row in PUBLISHED['5']['rows']:
-        if 'corrected' in row['published']:
+        if 'counted' in row:
             config = commands.configuration_of(commands.of_row(row)[0])
             made = describe({k: v for k, v in config.items() if k != 'heads'})
             counts = list(made['macs'].values())[0]['as_table_5'] * 64 / 1e9
-            assert counts == pytest.approx(float(row['published']['corrected']), abs=0.006)
+            assert counts == pytest.approx(float(row['counted']), abs=0.006)
             if 'parameters' in row['published']:
                 assert made['parameters']['total'] / 1e6 == pytest.approx(
                     float(row['published']['parameters']), abs=0.006)
@@ -224,6 +226,18 @@ def test_fewer_tokens_at_inference_alone():
         torch.testing.assert_close(found['ratio 0.0'].tokens, found[16].tokens)  # all fused
         torch.testing.assert_close(found['ratio 1.0'].tokens, found[64].tokens)  # none
         assert gate.ratio == 0.5
+
+
+def test_few_shot_is_measured_at_the_tokens_that_are_asked_for():
+    student = RegionStudent(SIZE, 16, pooled=8)
+    assert fewshot.measured_at(student, {'fewshot': {'budget': 4}}).name == 'budget 4'
+    assert fewshot.measured_at(student, {'fewshot': {'budget': None}}).value is None
+    with pytest.raises(ConfigError, match='Backbone has no budgets'):
+        fewshot.measured_at(Backbone(SIZE), {'fewshot': {'budget': 4}})
+    asked = {commands.configuration_of(line)['fewshot']['budget']: commands.configuration_of(line)[
+        'output'] for row in PUBLISHED['fewshot']['rows'] for line in commands.of_row(row)
+        if ' fewshot ' in line and '_any' in line}
+    assert set(asked) == {1, 16, 64} and len(set(asked.values())) == 3
 
 
 def test_few_shot_folds_are_apart_and_what_is_clear_is_named():

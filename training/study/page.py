@@ -21,7 +21,9 @@ from training.study import published, tables
 from training.study.runs import Study
 
 MENU = (1, 2, 4, 8, 16, 32, 64)
-DEPTH = 12  # points below the best that the overview shows
+SHOWN = {'complete': ('accuracy on complete clouds, %', 12),  # and points below the best: of
+         'single_view': ('accuracy on single views, %', 15),   # what is lower an arrow is left
+         'parts': ('parts, mIoU_I, %', 25)}
 PICTURES = {'assignment': 'Which points feed which supertoken, and how many of them are used',
             'supertokens': 'How many supertokens are used, and for what',
             'projected': 'Tokens and supertokens before and after their projections',
@@ -58,8 +60,8 @@ def page(study: Study) -> List[str]:
             lines += [f'![{about["title"]}]({name}.png)', '']
     if overview(study):
         lines += ['## Accuracy against what it costs', '',
-                  f'All runs at all budgets, to {DEPTH} points below the best; the rest is in the '
-                  'tables.', '', '![accuracy against cost](overview.png)', '']
+                  'All runs at all budgets; an arrow at the bottom is of a run that is lower.', '',
+                  '![accuracy against cost](overview.png)', '']
     return lines + pictures(study)
 
 
@@ -123,14 +125,14 @@ def points(study: Study, kind: str, x: str):
     """
     Give for each run with figures its title and points (x, accuracy), by budget.
 
-    :param kind: ``complete`` or ``single_view``. :param x: ``milliseconds`` or ``macs`` of what
-        was measured, or ``loss``, the distillation loss.
+    :param kind: one of :data:`SHOWN`. :param x: ``milliseconds`` or ``macs`` of what was
+        measured, or ``loss``, the distillation loss.
     """
     cost = tables.costs(study)
     for run in study.runs.values():
         found, made = tables.results(study, run), []
         for b in sorted(run.numbers):
-            accuracy = tables.at(found, b, kind)
+            accuracy = tables.reached(found, b, kind)
             row = cost.get(run.name, {}).get(str(b), {})
             loss = tables.loss(found, b)
             value = {'milliseconds': row.get('milliseconds'), 'loss': loss and loss.mean,
@@ -143,30 +145,26 @@ def points(study: Study, kind: str, x: str):
 
 def overview(study: Study) -> bool:
     """
-    Draw accuracy of all runs against latency, MACs and distillation loss, kind by kind of cloud.
+    Draw what all runs reach against latency, MACs and distillation loss, task by task.
 
-    What is more than :data:`DEPTH` points below the best is left to the tables.
+    What is far below the best, see :data:`SHOWN`, is an arrow at the bottom.
     """
     from training.tasks import figures_style
     from training.tasks.figures_style import plt
     asked = {'milliseconds': 'ms an object in onnxruntime, one thread',
              'macs': 'million multiply-accumulates an object', 'loss': 'distillation loss'}
-    drawn = {(kind, x): list(points(study, kind, x))
-             for kind in ('complete', 'single_view') for x in asked}
+    drawn = {(kind, x): list(points(study, kind, x)) for kind in SHOWN for x in asked}
     if not any(drawn.values()):
         return False
     titles = list(dict.fromkeys(title for rows in drawn.values() for title, _ in rows))
     with figures_style.style():
-        figure, places = plt.subplots(2, 3, figsize=(15, 8.6), sharex='col', sharey='row')
-        for axes, ((kind, x), rows) in zip(places.flat, drawn.items()):
-            frontier(axes, rows, titles, x != 'loss')
-            axes.set(xlabel=asked[x] * (kind == 'single_view'))
-        for row, (kind, label) in zip(places, (('complete', 'complete clouds'),
-                                               ('single_view', 'single views'))):
-            row[0].set_ylabel(f'accuracy on {label}, %')
-            best = max(y for (k, _), rows in drawn.items() if k == kind
-                       for _, made in rows for _, y in made)
-            row[0].set_ylim(best - DEPTH, best + DEPTH / 20)
+        figure, places = plt.subplots(3, 3, figsize=(15, 12.6), sharex='col', sharey='row')
+        for row, (kind, (label, depth)) in zip(places, SHOWN.items()):
+            best = max(y for x in asked for _, made in drawn[kind, x] for _, y in made)
+            for axes, x in zip(row, asked):
+                frontier(axes, drawn[kind, x], titles, x != 'loss', best - depth)
+                axes.set(xlabel=asked[x] * (kind == list(SHOWN)[-1]))
+            row[0].set(ylabel=label, ylim=(best - 1.05 * depth, best + depth / 20))
         lines = {h.get_label(): h for axes in places.flat[::-1] for h in axes.get_lines()}
         figure.legend([lines[title] for title in titles], titles, fontsize=7.5, loc='center left',
                       bbox_to_anchor=(0.91, 0.5))
@@ -174,11 +172,14 @@ def overview(study: Study) -> bool:
     return True
 
 
-def frontier(axes, rows, titles, lines: bool):
-    """Draw the points of each run; those of a run are joined where ``lines``."""
+def frontier(axes, rows, titles, lines: bool, least: float):
+    """Draw the points of each run, joined where ``lines``; those below ``least`` as arrows."""
     from training.tasks.figures_style import SUPERTOKENS
     for title, made in rows:
         i = titles.index(title)
-        axes.plot(*zip(*made), label=title, color=SUPERTOKENS[i % len(SUPERTOKENS)],
-                  marker='os^Dv<>'[i % 7], markersize=4, linewidth=2.2 if i == 0 else 1,
-                  linestyle='-' if lines else '')
+        color = SUPERTOKENS[i % len(SUPERTOKENS)]
+        axes.plot(*zip(*made), label=title, color=color, marker='os^Dv<>'[i % 7], markersize=4,
+                  linewidth=2.2 if i == 0 else 1, linestyle='-' if lines else '')
+        low = [x for x, y in made if y < least]
+        axes.plot(low, [least] * len(low), color=color, marker='$\\downarrow$', markersize=7,
+                  linestyle='', label='_below')

@@ -22,7 +22,7 @@ small study that stands for each, and the commands of the published recipe (``co
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 from scipy import stats
@@ -35,7 +35,8 @@ from training.study.runs import resolved, Study
 NOWHERE = 'published: not available'
 HERE = ['tokens', 'complete', 'single view', 'mIoU_C', 'mIoU_I', 'loss']
 FEW = ['5way_5shot', '5way_10shot', '10way_5shot', '10way_10shot']
-COSTS = ['tokens', 'M parameters', 'M MACs', 'tokenizer', 'encoder', 'rest', 'MiB', 'ms',
+COUNTED = "paper's network: G MACs of 64 clouds, encoder once"
+COSTS = [COUNTED, 'tokens', 'M parameters', 'M MACs', 'tokenizer', 'encoder', 'rest', 'MiB', 'ms',
          'objects/s']
 
 
@@ -75,12 +76,12 @@ def said(about: Dict[str, Any], row: Dict[str, Any]) -> List[str]:
 def measured(study: Study, about: Dict[str, Any], row: Dict[str, Any]) -> List[str]:
     """Give what was measured here for a row, and over how many seeds."""
     small, head = row.get('small'), heading(about)
+    if about.get('costs'):
+        return [row.get('counted', '–'), *costs(study, small)]
     if small is None:
         return ['–', 'no such run', *[''] * (len(head) - 2)]
     if 'spearman' in small:
         return correlation(study, small)
-    if about.get('costs'):
-        return costs(study, small)
     if about.get('needs') == 'few_shot':
         return few_shot(study, small)
     run, budget = study.runs[small['run']], small['budget']
@@ -98,11 +99,13 @@ def measured(study: Study, about: Dict[str, Any], row: Dict[str, Any]) -> List[s
     return [str(budget), *figures, seeds]
 
 
-def costs(study: Study, small: Dict[str, Any]) -> List[str]:
+def costs(study: Study, small: Optional[Dict[str, Any]]) -> List[str]:
     """Give what a run costs here."""
+    if small is None:
+        return ['–', 'no such run', *[''] * (len(COSTS) - 3)]
     cost = tables.costs(study).get(small['run'], {}).get(str(small['budget']))
     if cost is None:
-        return [str(small['budget']), 'not measured', *[''] * (len(COSTS) - 2)]
+        return [str(small['budget']), 'not measured', *[''] * (len(COSTS) - 3)]
     macs = {k: v / 1e6 for k, v in cost['macs'].items()}
     rest = macs['total'] - macs['tokenizer'] - macs['encoder']
     return [str(small['budget']), f'{cost["parameters"]["total"] / 1e6:.2f}',

@@ -96,6 +96,13 @@ def part_ious(found, budget, kind='complete') -> Optional[List[Figure]]:
             figure([r['miou_c'] for r in rows])] if rows else None
 
 
+def reached(found, budget, kind: str) -> Optional[Figure]:
+    """Give the accuracy on ``complete`` clouds or ``single_view``, or mIoU_I of ``parts``."""
+    if kind == 'parts':
+        return (part_ious(found, budget) or [None])[0]
+    return at(found, budget, kind)
+
+
 def loss(found, budget) -> Optional[Figure]:
     """Give the distillation loss on validation shapes."""
     rows = [f['budgets'][str(budget)]['distillation_loss'] for f in found

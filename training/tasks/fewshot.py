@@ -18,10 +18,11 @@ import copy
 import json
 from pathlib import Path
 
+from training.config import ConfigError
 from training.data import folds, sets
 from training.tasks.classify import accuracy, Classify
 from training.tasks.common import fit, weights
-from training.tasks.reduction import over_runs, Variant
+from training.tasks.reduction import KINDS, over_runs, Variant
 
 
 def one_fold(config, pair, way: int, shot: int, fold: int, resume: bool) -> float:
@@ -36,13 +37,29 @@ def one_fold(config, pair, way: int, shot: int, fold: int, resume: bool) -> floa
     own['data']['batch'] = min(own['data']['batch'], way * shot)
     own['seed'] = config['seed'] + fold
     task = Classify(own)
+    chosen = measured_at(task.model.network, config)
     task.give(own['data']['train'], pair[0])
     task.give(own['data']['test'], pair[1])
     checkpoint = fit(task, resume)
     task.model.load_state_dict(weights(checkpoint, 'model.'))
-    found = accuracy(task.eval(), Variant(), seed=0)
+    found = accuracy(task.eval(), chosen, seed=0)
     checkpoint.unlink()  # a fold's weights are of no further use, and there are many of them
     return found
+
+
+def measured_at(network, config) -> Variant:
+    """
+    Give the way to fewer tokens that ``fewshot.budget`` asks for.
+
+    :raises ConfigError: the network has no budgets.
+    """
+    asked = config['fewshot']['budget']
+    if asked is None:
+        return Variant()
+    if not isinstance(network, KINDS['budget']):
+        raise ConfigError(f'fewshot.budget is {asked}, but a {type(network).__name__} has no '
+                          'budgets: set it to null')
+    return Variant('budget', asked)
 
 
 def run(config, resume=False):
