@@ -25,7 +25,7 @@ from training import config  # noqa: E402
 from training.config import ConfigError  # noqa: E402
 from training.export import largest_differences, write_onnx  # noqa: E402
 from training.models.backbone import pool, Size  # noqa: E402
-from training.models.regions import regions, RegionStudent  # noqa: E402
+from training.models.regions import regions, RegionStudent, RegionUpsample  # noqa: E402
 from training.models.student import MENU  # noqa: E402
 from training.tasks.distill import make_student, start_from  # noqa: E402
 from training.tasks.finetune import begin, begin_heads, Recogniser  # noqa: E402
@@ -74,6 +74,26 @@ def test_a_group_knows_of_its_region_and_without_a_residual_of_nothing_else():
         student = RegionStudent(SMALL, 16, residual=residual).eval()
         one, other = student(groups, centers, 4).tokens[0, inside]
         assert torch.allclose(one, other, atol=1e-5) is not residual
+
+
+def test_what_is_rebuilt_begins_beside_what_the_encoder_says_and_may_take_it_back():
+    torch.manual_seed(0)
+    upsample, seen = RegionUpsample(16), torch.randn(1, 4, 16)
+    own = torch.tensor([[[1.0, 0], [1, 0], [1, 0], [0, 1]]])
+    extent = torch.tensor([[[1.0], [0.0]]])  # of a region of many tokens, and one of one
+    x, other = torch.randn(2, 1, 2, 16)
+    made = upsample(seen, own, x, extent)
+    torch.testing.assert_close(made[0, 3], x[0, 1])
+    told = (own @ upsample.told(x))[0, 0]
+    first, _, last = upsample.mlp
+    wanted = x[0, 0] + last(torch.nn.functional.gelu(first(seen[0, 0]) + told))
+    torch.testing.assert_close(made[0, 0], wanted)
+    with torch.no_grad():
+        upsample.told.weight.zero_()
+        upsample.kept.weight.zero_()
+        made = [upsample(seen, own, y, extent)[0] for y in (x, other)]
+    torch.testing.assert_close(made[0][:3], made[1][:3])
+    torch.testing.assert_close(made[0][3], x[0, 1])
 
 
 @pytest.mark.parametrize('options', [{}, {'pooled': 0}, {'residual': False}, {'early': 1},
@@ -188,7 +208,7 @@ def checkpoint(path, model, **student):
 
 
 @pytest.mark.parametrize('depth, early, error, said', [
-    (1, 0, RuntimeError, 'Missing key'),
+    (1, 0, ConfigError, 'lacks backbone.encoder.blocks.1'),
     (2, 1, ConfigError, 'other.ckpt is of a student with student.early=1, not 0')])
 def test_a_student_with_other_blocks_is_not_begun_with(depth, early, error, said, tmp_path):
     made = Recogniser(RegionStudent(replace(SMALL, depth=depth), 16, early=early), 16, 5, 4)

@@ -94,6 +94,38 @@ class Gather(nn.Module):
         return x.to(tokens.dtype)
 
 
+class RegionUpsample(nn.Module):
+    """
+    Rebuild the tokens of regions from what is seen of each and what the encoder says of its region.
+
+    An MLP of both, beside what the encoder says. The layers for the latter run on regions, so cost
+    nothing where these are few, and are its own: of a sum of both the MLP could not take back what
+    holds for the region but not for the token.
+
+    :param residual: false: from what the encoder says alone.
+    """
+
+    def __init__(self, width: int, residual: bool = True):
+        super().__init__()
+        self.residual, self.mlp = residual, Upsample(width, width)
+        self.told, self.kept = (nn.Linear(width, width, bias=False) for _ in range(2))
+        nn.init.eye_(self.kept.weight)
+
+    def forward(self, seen: torch.Tensor, own: torch.Tensor, x: torch.Tensor,
+                extent: torch.Tensor) -> torch.Tensor:
+        """
+        Give tokens (B, c, d) from what is seen of them (B, c, d).
+
+        :param own: (B, c, b) regions. :param x: (B, b, d) what the encoder says of them.
+        :param extent: (B, b, 1) of them; at 0, a region of one token, that token is x.
+        """
+        first, activation, last = self.mlp
+        own, finer = own.to(x.dtype), (1 - (1 - extent) ** 4).to(x.dtype)  # soon all of it
+        hidden = own @ self.told(x) + (first(seen) if self.residual else first.bias)
+        kept = x + finer * (self.kept(x) - x)
+        return own @ kept + (own @ finer) * last(activation(hidden))
+
+
 class RegionStudent(nn.Module):
     """
     Tokenizer, regions, encoder and upsampling; see :class:`Student` for the interface.
@@ -132,13 +164,14 @@ class RegionStudent(nn.Module):
         if not 0 < looked <= 1:
             raise ValueError('looked is a share of the groups, above 0 and at most 1, not '
                              f'{looked}')
-        self.encode, self.residual, self.early, width = encode, residual, early, size.width
+        self.encode, self.early, width = encode, early, size.width
         self.looked = looked
         self.backbone = Backbone(size)
         self.mix = nn.Sequential(nn.GELU(), nn.Linear(width, width))
         self.gather = Gather(width)
         self.span = nn.Linear(1, width, bias=False)  # beside a region's position, its extent
-        self.upsample, self.overall = Upsample(width, width), Upsample(2 * width, 2 * width)
+        self.upsample = RegionUpsample(width, residual) if encode else Upsample(width, width)
+        self.overall = Upsample(2 * width, 2 * width)
         self.summary_widths = (2 * width,)
         self.own = None
         if pooled:
@@ -229,6 +262,4 @@ class RegionStudent(nn.Module):
             x = x + ((1 - share) * self.whole(overall))[:, None].to(x.dtype)
         place = self.backbone.position(place) + self.span(extent)
         x = self.backbone.encoder(x, place, part=slice(self.early, None))
-        handed = own.to(x.dtype) @ x
-        finer = self.upsample(seen + handed if self.residual else handed)
-        return x, handed + (own @ extent).to(x.dtype) * finer
+        return x, self.upsample(seen, own, x, extent)

@@ -209,10 +209,15 @@ class Finetune(Task):
 def begin(student: nn.Module, checkpoint) -> None:
     """Begin with a distilled student, a teacher of its kind, or a backbone where that is all."""
     state = weights(checkpoint, 'student.')
-    if isinstance(student, RegionStudent):
-        state = state or region_weights(checkpoint, student)
+    teacher = {} if state or not isinstance(student, RegionStudent) else \
+        region_weights(checkpoint, student)
     if state:
         student.load_state_dict(state)
+    elif teacher:  # it sees all tokens: of what rebuilds those of regions it has learned nothing
+        missing = student.load_state_dict(teacher, strict=False).missing_keys
+        lacking = [key for key in missing if not key.startswith('upsample.')]
+        if lacking:
+            raise ConfigError(f'{checkpoint} lacks {lacking[0]} of the student')
     else:
         student.backbone.load_state_dict(backbone_weights(checkpoint))
 
