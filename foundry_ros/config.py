@@ -186,7 +186,7 @@ class OutputParams:
 class Params:
     """All parameters of the pipeline and of the node."""
 
-    token_budget: int = param(0, 'Tokens that the encoder sees for an object: 0 = follow the '
+    token_budget: int = param(0, 'Tokens into which each object is squeezed: 0 = follow the '
                               'load, or one of 1, 2, 4, 8, 16, 32, 64.',
                               choices=[0, *TOKEN_BUDGETS])
     crop: CropParams = field(default_factory=CropParams)

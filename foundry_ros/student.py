@@ -130,7 +130,7 @@ class Student:
 
         :param groups: (B, 64, 32, 3) float32, neighbours relative to their centre.
         :param centers: (B, 64, 3) float32.
-        :param token_budget: tokens that the encoder sees, one of the bundle's menu.
+        :param token_budget: tokens into which each object is squeezed, one of the bundle's menu.
         :raises BundleError: a budget that is not in the menu.
         """
         if token_budget not in self.bundle.token_budgets:

@@ -140,8 +140,10 @@ def _share_out(network, found, counts, budget, groups):
     if weighs and budget is not None and budget < groups:
         found['cau'] += groups * budget * size.width  # handing back
         rest -= groups * budget * size.width
-    if not isinstance(network, Reduced):
+    if isinstance(network, Student):
         found['gate'] += rest  # choosing the tokens that are kept
+    elif not isinstance(network, Reduced):
+        found['dso'] += rest  # where regions are
     else:  # where the encoder is not called as a whole it is its blocks, else the operator
         found['dso' if found['encoder'] else 'encoder'] += rest
 
