@@ -200,15 +200,16 @@ def test_a_network_takes_the_memory_of_its_weights(tmp_path):
 
 def test_correlation_is_of_the_runs_that_are_there(monkeypatch):
     def figures(study, run):
-        value = {'a': 0.9, 'b': 0.8, 'c': 0.7}.get(run)
+        value = {'a': 0.9, 'b': 0.8, 'c': 0.7, 'older': 0.95}.get(run)
         kinds = {k: {'accuracy': value, 'interval': 0.01} for k in ('complete', 'single_view')}
         return [{'budgets': {'16': {**kinds, 'distillation_loss': 1 - value, 'parts': {
             'complete': {'miou_i': value, 'miou_c': value}}}}}] if value else []
     monkeypatch.setattr(published.tables, 'results', figures)
-    study = runs.Study(Path(), Path(), {k: k for k in 'abcd'}, {})
+    monkeypatch.setattr(published.fresh, 'learned', lambda study, run, found: run != 'older')
+    study = runs.Study(Path(), Path(), {k: k for k in ('a', 'b', 'c', 'd', 'older')}, {})
     cells = published.correlation(study, {'budget': '16', 'spearman': {
-        0: 'a', 1e-12: 'b', 1e-10: 'c', 1.0: 'd'}})
-    assert cells == ['16', '-1.00', '-1.00', '-1.00', '-1.00', '+1.00', '3 of 4 λ']
+        0: 'a', 1e-12: 'b', 1e-10: 'c', 1e-9: 'older', 1.0: 'd'}})
+    assert cells == ['16', '-1.00', '-1.00', '-1.00', '-1.00', '+1.00', '3 of 5 λ']
 
 
 def test_fewer_tokens_at_inference_alone():

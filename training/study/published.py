@@ -29,7 +29,7 @@ from scipy import stats
 import yaml
 
 from training.config import ConfigError
-from training.study import tables
+from training.study import fresh, tables
 from training.study.runs import resolved, Study
 
 NOWHERE = 'published: not available'
@@ -131,11 +131,16 @@ def few_shot(study: Study, small: Dict[str, Any]) -> List[str]:
 
 
 def correlation(study: Study, small: Dict[str, Any]) -> List[str]:
-    """Give Spearman's correlation of lambda with what was reached here."""
+    """
+    Give Spearman's correlation of lambda with what was reached here.
+
+    Without figures of an older configuration: those differ by more than lambda.
+    """
     rows = []
     for price, name in small['spearman'].items():
-        found = [f for f in tables.results(study, study.runs[name])
-                 if small['budget'] in f['budgets']]
+        run = study.runs[name]
+        found = [f for f in tables.results(study, run) if small['budget'] in f['budgets']
+                 and fresh.learned(study, run, f)]
         if found:
             ious = tables.part_ious(found, small['budget'])
             figures = [tables.at(found, small['budget'], k) for k in ('complete', 'single_view')]
