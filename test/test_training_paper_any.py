@@ -43,7 +43,8 @@ def any_budget(trained):  # noqa: F811
 def test_a_student_learns_what_its_class_head_reads(trained, any_budget):  # noqa: F811
     distilled, teacher = weights(any_budget, 'student.'), weights(
         trained / 'teacher/last.ckpt', 'model.backbone.')
-    for key in ('upsample.mlp.0.weight', 'overall.0.weight', 'backbone.encoder.blocks.0.qkv.weight'):
+    for key in ('upsample.mlp.0.weight', 'overall.0.weight',
+                'backbone.encoder.blocks.0.qkv.weight'):
         assert key in distilled
     assert not torch.equal(distilled['backbone.encoder.blocks.0.qkv.weight'],
                            teacher['encoder.blocks.0.qkv.weight'])

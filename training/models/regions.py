@@ -96,7 +96,7 @@ class Gather(nn.Module):
 
 class RegionUpsample(nn.Module):
     """
-    Rebuild the tokens of regions from what is seen of each and what the encoder says of its region.
+    Rebuild tokens from what is seen of each and what the encoder says of its region.
 
     An MLP of both, beside what the encoder says. The layers for the latter run on regions, so cost
     nothing where these are few, and are its own: of a sum of both the MLP could not take back what
