@@ -13,7 +13,7 @@
 # limitations under the License.
 
 
-"""The paper's tables beside the small study: figures, commands, costs, measures."""
+"""The paper's tables beside the small study: figures, commands, costs."""
 
 from dataclasses import replace
 import json
@@ -29,18 +29,13 @@ onnx = pytest.importorskip('onnx', reason='the training side needs onnx')
 from test_training_run import overrides, root, run  # noqa: E402, F401, I100
 from training import config as configuration  # noqa: E402
 from training.__main__ import main  # noqa: E402
-from training.config import ConfigError  # noqa: E402
 from training.models.backbone import Backbone, Size  # noqa: E402
-from training.models.foundry import Foundry  # noqa: E402
 from training.models.heads import ClassHead, PartHead  # noqa: E402
-from training.models.reduced import Progressive  # noqa: E402
-from training.models.regions import RegionStudent  # noqa: E402
 from training.study import commands, memory, published, runs, tables  # noqa: E402
-from training.tasks import few_shot_frozen, fewshot, measure, scores  # noqa: E402
+from training.tasks import scores  # noqa: E402
 from training.tasks.common import weights  # noqa: E402
 from training.tasks.describe import describe  # noqa: E402
 from training.tasks.distill import make_student  # noqa: E402
-from training.tasks.measure import look  # noqa: E402
 
 SIZE = Size(width=16, depth=2, heads=2, tokenizer='lean', first=(8, 8), second=(16,))
 STUDY = published.extended(runs.read('training/configs/small/runs.yaml'))
@@ -150,7 +145,7 @@ def fake_results(values):
                  for k in ('complete', 'single_view')}
         return [{'seed': 1, 'clouds': 1, 'sets': {'modelnet40_test': {'shapes': 2}}, 'budgets': {
             '16': {**kinds, 'distillation_loss': loss, 'parts': {
-                'complete': {'miou_i': accuracy, 'miou_c': accuracy,
+                'complete': {'miou_i': accuracy, 'miou_c': accuracy, 'interval': 0.06,
                              'shapes': [accuracy - 0.2, accuracy + 0.2]}}}}}]
     return results
 
@@ -168,17 +163,9 @@ def test_what_the_paper_claims_stands_beside_what_was_found(monkeypatch):
 def test_a_difference_of_parts_has_the_interval_of_the_shapes_differences(monkeypatch):
     monkeypatch.setattr(tables, 'results', fake_results(
         {'foundry': (0.9, 0.1), 'kmeans': (0.7, 0.3)}))
-    found = tables.part_difference(STUDY, ('foundry', 16, 'kmeans', 16))
+    found = tables.difference(STUDY, ('foundry', 16, 'kmeans', 16), 'parts')
     # Shapes differ by 0.4 within each run, and by 0.2 between the two runs each.
     assert found.mean == pytest.approx(0.2) and found.half == pytest.approx(0, abs=1e-9)
-
-
-def test_part_ious_are_averaged_over_clouds_shapes_and_categories():
-    found = measure.ious(np.array([0.2, 0.4, 0.6, 0.8, 1.0, 1.0]),
-                         np.array(['a', 'a', 'a', 'a', 'b', 'b']), np.array([0, 0, 4, 4, 7, 7]))
-    assert found['miou_i'] == pytest.approx(4 / 6) and found['miou_c'] == pytest.approx(0.75)
-    assert found['shapes'] == pytest.approx([0.3, 0.7, 1.0])
-    assert 0 < found['interval'] < 0.7
 
 
 def test_a_network_takes_the_memory_of_its_weights(tmp_path):
@@ -203,56 +190,13 @@ def test_correlation_is_of_the_runs_that_are_there(monkeypatch):
         value = {'a': 0.9, 'b': 0.8, 'c': 0.7, 'older': 0.95}.get(run)
         kinds = {k: {'accuracy': value, 'interval': 0.01} for k in ('complete', 'single_view')}
         return [{'budgets': {'16': {**kinds, 'distillation_loss': 1 - value, 'parts': {
-            'complete': {'miou_i': value, 'miou_c': value}}}}}] if value else []
+            'complete': {'miou_i': value, 'miou_c': value, 'interval': 0.06}}}}}] if value else []
     monkeypatch.setattr(published.tables, 'results', figures)
     monkeypatch.setattr(published.fresh, 'learned', lambda study, run, found: run != 'older')
     study = runs.Study(Path(), Path(), {k: k for k in ('a', 'b', 'c', 'd', 'older')}, {})
     cells = published.correlation(study, {'budget': '16', 'spearman': {
         0: 'a', 1e-12: 'b', 1e-10: 'c', 1e-9: 'older', 1.0: 'd'}})
     assert cells == ['16', '-1.00', '-1.00', '-1.00', '-1.00', '+1.00', '3 of 5 λ']
-
-
-def test_fewer_tokens_at_inference_alone():
-    torch.manual_seed(0)
-    groups, centers = torch.randn(2, 64, 32, 3) * 0.1, torch.randn(2, 64, 3)
-    teacher = Progressive(SIZE, 16, 64).eval()
-    with torch.no_grad():
-        found = dict(look(teacher, groups, centers, [64, 'random 64', 'random 16', 'larger 4']))
-        torch.testing.assert_close(found['random 64'].tokens, found[64].tokens)
-        assert {tuple(r.tokens.shape) for r in found.values()} == {(2, 64, 16)}
-        assert {tuple(r.summary.shape) for r in found.values()} == {(2, 32)}
-        gate = Foundry(SIZE, 16, content=False).eval()
-        found = dict(look(gate, groups, centers, ['ratio 0.0', 16, 'ratio 1.0', 64,
-                                                  'as trained']))
-        torch.testing.assert_close(found['ratio 0.0'].tokens, found[16].tokens)  # all fused
-        torch.testing.assert_close(found['ratio 1.0'].tokens, found[64].tokens)  # none
-        assert gate.ratio == 0.5
-
-
-def test_few_shot_is_measured_at_the_tokens_that_are_asked_for():
-    student = RegionStudent(SIZE, 16, pooled=8)
-    assert fewshot.measured_at(student, {'fewshot': {'budget': 4}}).name == 'budget 4'
-    assert fewshot.measured_at(student, {'fewshot': {'budget': None}}).value is None
-    with pytest.raises(ConfigError, match='Backbone has no budgets'):
-        fewshot.measured_at(Backbone(SIZE), {'fewshot': {'budget': 4}})
-    asked = {commands.configuration_of(line)['fewshot']['budget']: commands.configuration_of(line)[
-        'output'] for row in PUBLISHED['fewshot']['rows'] for line in commands.of_row(row)
-        if ' fewshot ' in line and '_any' in line}
-    assert set(asked) == {1, 16, 64} and len(set(asked.values())) == 3
-
-
-def test_few_shot_folds_are_apart_and_what_is_clear_is_named():
-    labels = np.repeat(np.arange(6), 12)
-    known, asked = few_shot_frozen.fold(labels, 5, 5, 0)
-    assert len(known) == 25 and len(asked) == 5 * few_shot_frozen.QUERIES
-    assert not set(known) & set(asked) and len(set(labels[known])) == 5
-    assert few_shot_frozen.fold(labels, 10, 5, 0) is None
-    rng = np.random.default_rng(0)
-    clear = np.eye(6)[labels] + rng.normal(0, 0.01, (72, 6))
-    found = few_shot_frozen.accuracies({'complete': clear, 'single_view': clear * 0}, labels)
-    assert list(found) == ['5way_5shot']
-    assert found['5way_5shot']['complete'] == {'mean': 1.0, 'std': 0.0, 'runs': 10}
-    assert found['5way_5shot']['single_view']['mean'] < 0.5
 
 
 def test_the_gate_is_trained_and_tuned_without_a_budget(root, monkeypatch, tmp_path,  # noqa

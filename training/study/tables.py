@@ -91,8 +91,7 @@ def part_ious(found, budget, kind='complete') -> Optional[List[Figure]]:
     """Give mIoU_I and mIoU_C, the category given."""
     rows = [f['budgets'][str(budget)]['parts'][kind] for f in found
             if str(budget) in f['budgets']]
-    halves = [r['interval'] for r in rows if 'interval' in r]
-    return [figure([r['miou_i'] for r in rows], halves),
+    return [figure([r['miou_i'] for r in rows], [r['interval'] for r in rows]),
             figure([r['miou_c'] for r in rows])] if rows else None
 
 
@@ -157,40 +156,30 @@ def cost_cells(row: Optional[Dict[str, Any]]) -> List[str]:
 
 def difference(study: Study, pairs, kind: str) -> Optional[Figure]:
     """
-    Give by how much one accuracy exceeds another, seed by seed; over shapes, shape by shape.
+    Give by how much one figure exceeds another, seed by seed; over shapes, shape by shape.
 
-    :param pairs: run, budget, run, budget. :param kind: ``complete`` or ``single_view``.
+    :param pairs: run, budget, run, budget. :param kind: see :func:`reached`.
     """
-    name, budget, other, less = pairs
-    rows = [{f['seed']: (f, f['budgets'][str(b)][kind]) for f in results(study, study.runs[n])
-             if str(b) in f['budgets']} for n, b in ((name, budget), (other, less))]
+    rows = [{f['seed']: (f, b) for f in results(study, study.runs[n]) if str(b) in f['budgets']}
+            for n, b in (pairs[:2], pairs[2:])]
     both = sorted(rows[0].keys() & rows[1].keys())
     if not both:
         return None
     halves = []
     if len(both) < ENOUGH:
-        halves = [metrics.interval(right(*rows[0][s]) - right(*rows[1][s])) for s in both]
-    return figure([rows[0][s][1]['accuracy'] - rows[1][s][1]['accuracy'] for s in both], halves)
-
-
-def right(found: Dict[str, Any], row: Dict[str, Any]) -> np.ndarray:
-    """Give which share of the clouds of each shape (shapes,) was named rightly."""
-    shapes = found['sets']['modelnet40_test']['shapes']
-    return scores.unpacked(row['right'], shapes, found['clouds']).mean(1)
-
-
-def part_difference(study: Study, pairs) -> Optional[Figure]:
-    """Give by how much one mIoU_I exceeds another, seed by seed; see :func:`difference`."""
-    rows = [{f['seed']: f['budgets'][str(b)]['parts']['complete']
-             for f in results(study, study.runs[n]) if str(b) in f['budgets']}
-            for n, b in (pairs[:2], pairs[2:])]
-    both = sorted(rows[0].keys() & rows[1].keys())
-    halves = []
-    if len(both) < ENOUGH:
-        halves = [metrics.interval(np.subtract(rows[0][s]['shapes'], rows[1][s]['shapes']))
+        halves = [metrics.interval(np.subtract(*(of_shapes(*row[s], kind) for row in rows)))
                   for s in both]
-    return figure([rows[0][s]['miou_i'] - rows[1][s]['miou_i'] for s in both], halves) \
-        if both else None
+    return figure([np.subtract(*(reached([row[s][0]], row[s][1], kind).mean for row in rows))
+                   for s in both], halves)
+
+
+def of_shapes(found: Dict[str, Any], budget, kind: str) -> np.ndarray:
+    """Give the figures of a run shape by shape (shapes,), see :func:`reached`."""
+    row = found['budgets'][str(budget)]
+    if kind == 'parts':
+        return np.array(row['parts']['complete']['shapes'])
+    shapes = found['sets']['modelnet40_test']['shapes']
+    return scores.unpacked(row[kind]['right'], shapes, found['clouds']).mean(1)
 
 
 def differences(study: Study, name: str) -> List[List[str]]:
@@ -206,8 +195,7 @@ def differences(study: Study, name: str) -> List[List[str]]:
     made[0] += ['paper'] * claims
     for first, budget, second, less, *claim in asked:
         pairs = first, budget, second, less
-        found = [difference(study, pairs, kind) for kind in ('complete', 'single_view')]
-        found.append(part_difference(study, pairs))
+        found = [difference(study, pairs, kind) for kind in ('complete', 'single_view', 'parts')]
         titles = [f'{title(study, study.runs[n])}, {b}' for n, b in (pairs[:2], pairs[2:])]
         made.append([*titles, *('not run' if f is None else f.text() for f in found),
                      str(found[0].seeds if found[0] else 0), *(claim or ['–'])[:claims]])
