@@ -96,6 +96,15 @@ def test_what_is_rebuilt_begins_beside_what_the_encoder_says_and_may_take_it_bac
     torch.testing.assert_close(made[0][3], x[0, 1])
 
 
+@pytest.mark.parametrize('extent, share', [(0.0, 0.0), (1 / 6, 0.518), (1 / 3, 0.802), (1.0, 1.0)])
+def test_what_is_seen_of_a_token_soon_counts_in_full(extent, share):  # regions of 1, 2, 4, 64
+    torch.manual_seed(0)
+    upsample, seen, own = RegionUpsample(16), torch.randn(1, 1, 16), torch.ones(1, 1, 1)
+    x = torch.zeros(1, 1, 16)
+    made = upsample(seen, own, x, torch.full((1, 1, 1), extent))
+    torch.testing.assert_close(made, share * upsample.mlp(seen), atol=1e-3, rtol=1e-3)
+
+
 @pytest.mark.parametrize('options', [{}, {'pooled': 0}, {'residual': False}, {'early': 1},
                                      {'early': 1, 'looked': 0.5}])
 def test_export_is_exact_at_every_budget(options, tmp_path):
