@@ -21,7 +21,7 @@ import pytest
 
 torch = pytest.importorskip('torch')
 
-from training import config  # noqa: E402
+from training import config, export  # noqa: E402
 from training.config import ConfigError  # noqa: E402
 from training.export import largest_differences, write_onnx  # noqa: E402
 from training.models.backbone import pool, Size  # noqa: E402
@@ -105,8 +105,7 @@ def test_what_is_seen_of_a_token_soon_counts_in_full(extent, share):  # regions 
     torch.testing.assert_close(made, share * upsample.mlp(seen), atol=1e-3, rtol=1e-3)
 
 
-@pytest.mark.parametrize('options', [{}, {'pooled': 0}, {'residual': False}, {'early': 1},
-                                     {'early': 1, 'looked': 0.5}])
+@pytest.mark.parametrize('options', [{}, {'pooled': 0}, {'residual': False}, {'early': 1}])
 def test_export_is_exact_at_every_budget(options, tmp_path):
     torch.manual_seed(0)
     model = Recogniser(RegionStudent(SMALL, 16, **options), 16, 5, 4).eval()
@@ -115,6 +114,13 @@ def test_export_is_exact_at_every_budget(options, tmp_path):
     write_onnx(model, tmp_path / 'model.onnx')
     found = largest_differences(model, tmp_path / 'model.onnx', *(x.numpy() for x in clouds()))
     assert max(found.values()) < 1e-4
+
+
+def test_a_control_without_an_encoder_is_no_bundle(monkeypatch):
+    model = Recogniser(RegionStudent(SMALL, 16, encode=False), 16, 5, 4)
+    monkeypatch.setattr(export, 'load_model', lambda _: model)
+    with pytest.raises(ConfigError, match='encode: false.* is the same at every budget'):
+        export.run({'bundle': {}})
 
 
 @torch.no_grad()
@@ -143,7 +149,7 @@ def test_another_width_than_the_teachers_is_refused():
 
 def seen_early(student, groups, centers):
     """Give the tokens (B, c, d) that leave the early blocks."""
-    return student.look(*student.embed(groups, centers)[:2], None)[0]
+    return student.embed(groups, centers)[0]
 
 
 @torch.no_grad()
@@ -170,37 +176,6 @@ def test_early_blocks_attend_to_the_first_tokens_of_many(moved, heard):
     after = seen_early(student, nudged, centers)
     assert torch.equal(before[:, 0], after[:, 0]) is not heard
     assert not torch.equal(before[:, moved], after[:, moved])
-
-
-@pytest.mark.parametrize('budget, looked', [(1, 32), (2, 38), (16, 54), (64, 64)])
-@torch.no_grad()
-def test_a_smaller_budget_looks_at_fewer_groups_and_rebuilds_all(budget, looked):
-    groups, centers = clouds()
-    student = RegionStudent(SMALL, 16, early=1, looked=0.5).eval()
-    made = student(groups, centers, budget)
-    assert made.tokens.shape == (3, 64, 16)
-    for first, matters in ((looked, False), (looked - 1, True)):
-        nudged = groups.clone()
-        nudged[:, first:] += 0.1
-        again = student(nudged, centers, budget)
-        assert torch.equal(made.tokens, again.tokens) is not matters
-        assert torch.equal(made.summary, again.summary) is not matters
-    at_once = student.rebuild(*student.embed(groups, centers), budget)
-    assert torch.allclose(at_once.tokens, made.tokens, atol=1e-6)
-
-
-@torch.no_grad()
-def test_groups_that_are_not_looked_at_are_told_apart_by_where_they_are():
-    groups, centers = clouds()
-    student = RegionStudent(SMALL, 16, early=1, looked=0.5).eval()
-    one, other = student(groups, centers, 1).tokens[0, 60:62]
-    assert not torch.allclose(one, other, atol=1e-4)
-
-
-@pytest.mark.parametrize('looked', [0, 1.5])
-def test_no_share_of_the_groups_is_refused(looked):
-    with pytest.raises(ValueError, match=f'above 0 and at most 1, not {looked}'):
-        RegionStudent(SMALL, 16, looked=looked)
 
 
 @pytest.mark.parametrize('early', [2, -1])

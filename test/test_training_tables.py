@@ -259,7 +259,7 @@ def test_figures_of_another_configuration_say_so(monkeypatch):
     now['starts'] = tables.fresh.all_starts(tables.fresh.runs.resolved(STUDY, run, 1))
     monkeypatch.setattr(tables, 'results', lambda *_: [now])
     assert tables.title(STUDY, run) == run.title
-    now['configs']['distill']['student']['looked'] = 0.123
+    now['configs']['distill']['student']['pooled'] = 123
     assert tables.title(STUDY, run) == f'{run.title} (OLDER CONFIGURATION)'
 
 

@@ -203,6 +203,9 @@ def run(config, resume=False):
     if not isinstance(model.student, (Student, RegionStudent)):
         raise ConfigError('a bundle is of a student with supertokens or regions, this one has '
                           f'reduce: {config["student"]["reduce"]}')
+    if not model.student.encode:
+        raise ConfigError('a student without an encoder (student.encode: false) is the same at '
+                          'every budget, a control and no bundle')
     folder = Path(config['bundle']['output'])
     folder.mkdir(parents=True, exist_ok=True)
     val = sets.tokens('modelnet40_val', config['data'])

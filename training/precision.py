@@ -90,12 +90,11 @@ def delicate(graph: onnx.GraphProto) -> List[str]:
     """
     Name what 16 bits are too few for.
 
-    Of rounded distances another one may be the least, how many groups are looked at may be one
-    off, and a region's weights may all vanish.
+    Of rounded distances another one may be the least, and a region's weights may all vanish.
     """
     made_by = {output: node for node in graph.node for output in node.output}
     found = {node.name: node for node in graph.node if '/gather/' in node.name}
-    ahead = [node for node in graph.node if node.op_type in ('ArgMin', 'Ceil')]
+    ahead = [node for node in graph.node if node.op_type == 'ArgMin']
     while ahead:
         node = ahead.pop()
         found[node.name] = node

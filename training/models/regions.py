@@ -45,20 +45,6 @@ def regions(centers: torch.Tensor, count: int) -> torch.Tensor:
     return (nearest == torch.arange(centers.shape[1], device=centers.device)[:count]).float()
 
 
-def looked_at(budget, count: int, least: float):
-    """
-    Give how many of the groups are looked at: the share ``least`` for one token, all for all.
-
-    It grows with the logarithm of the budget. Groups come in the order of farthest point sampling,
-    so the first ones are spread over the object.
-
-    :param budget: a number or, in a graph, a tensor; so is what is returned.
-    """
-    total = torch.as_tensor(count, dtype=torch.float32)
-    share = torch.as_tensor(budget, dtype=torch.float32).log() / total.log()
-    return (total * (least + (1 - least) * share) - 1e-3).ceil().to(torch.int64)
-
-
 def log_count(tokens: torch.Tensor) -> torch.Tensor:
     """Give the logarithm of c of tokens (B, c, d), as a tensor: a traced graph takes any c."""
     return torch.as_tensor(tokens.shape[1], dtype=torch.float32).log()
@@ -142,16 +128,13 @@ class RegionStudent(nn.Module):
     :param residual: false for the control whose rebuilt tokens know of their region alone.
     :param early: blocks of the encoder that see all tokens, before these are told by regions: a
         student's own opinion, too, then knows of the whole object.
-    :param looked: share of the groups whose points are looked at for a budget of 1, see
-        :func:`looked_at`; of the others only the centre is known, and their tokens are rebuilt
-        from their region. 1.0: all at any budget.
     :raises ValueError: parts that do not go together.
     """
 
     gated = False
 
     def __init__(self, size: Size, teacher_width: int, pooled: int = 256, encode: bool = True,
-                 residual: bool = True, early: int = 0, looked: float = 1.0):
+                 residual: bool = True, early: int = 0):
         super().__init__()
         if not (encode or pooled):
             raise ValueError('a student without an encoder needs pooled')
@@ -161,11 +144,7 @@ class RegionStudent(nn.Module):
         if not 0 <= early <= size.depth - encode:
             raise ValueError(f'early is 0 to {size.depth - encode} of {size.depth} blocks, not '
                              f'{early}')
-        if not 0 < looked <= 1:
-            raise ValueError('looked is a share of the groups, above 0 and at most 1, not '
-                             f'{looked}')
         self.encode, self.early, width = encode, early, size.width
-        self.looked = looked
         self.backbone = Backbone(size)
         self.mix = nn.Sequential(nn.GELU(), nn.Linear(width, width))
         self.gather = Gather(width)
@@ -196,30 +175,31 @@ class RegionStudent(nn.Module):
 
         :param budget: None: all tokens.
         """
-        count = self._count(budget, centers)
-        return self.rebuild(*self.embed(groups[:, :count], centers), budget)
+        return self.rebuild(*self.embed(groups, centers), budget)
 
-    def embed(self, groups: torch.Tensor, centers: torch.Tensor) -> Tuple[torch.Tensor, ...]:
+    def embed(self, groups: torch.Tensor, centers: torch.Tensor
+              ) -> Tuple[Optional[torch.Tensor], ...]:
         """
-        Give what is made of each group by itself, the first arguments of :meth:`rebuild`.
+        Give what no budget touches, the first arguments of :meth:`rebuild`.
 
-        :param groups: (B, g, k, 3), all or as many as are looked at. :param centers: (B, c, 3).
-        :return: tokens (B, g, d), positions (B, c, d), centres.
+        :param groups: (B, c, k, 3). :param centers: (B, c, 3).
+        :return: what leaves the early blocks and what is seen of it, both (B, c, d), what is
+            pooled of the student's own tokens, (B, 2 pooled) or None, and the centres.
         """
-        return (*self.backbone.embed(groups, centers), centers)
+        tokens, position = self.backbone.embed(groups, centers)
+        tokens = self.backbone.encoder(tokens, position, norm=False, part=slice(self.early),
+                                       heard=HEARD)
+        seen = self.mix(tokens + position)
+        return tokens, seen, None if self.own is None else pool(self.own(seen)), centers
 
-    def rebuild(self, tokens: torch.Tensor, position: torch.Tensor, centers: torch.Tensor,
-                budget: Optional[int]) -> Rebuilt:
-        """Rebuild the teacher's tokens (B, c, d) from embedded ones at a budget."""
-        count = self._count(budget, centers)
-        budget = centers.shape[1] if budget is None else budget
-        tokens, seen = self.look(tokens[:, :count], position, count)
+    def rebuild(self, tokens: torch.Tensor, seen: torch.Tensor, pooled: Optional[torch.Tensor],
+                centers: torch.Tensor, budget: Optional[int]) -> Rebuilt:
+        """Rebuild the teacher's tokens (B, c, d) from what :meth:`embed` gives, at a budget."""
         if not self.encode:
-            own = self.own_overall(pool(self.own(seen[:, :count])))
-            return Rebuilt(self.upsample(seen), None, None, own)
+            return Rebuilt(self.upsample(seen), None, None, self.own_overall(pooled))
+        budget = centers.shape[1] if budget is None else budget
         own = regions(centers, budget)
         share = torch.as_tensor(budget, dtype=torch.float32).log() / log_count(centers)
-        pooled = None if self.own is None else pool(self.own(seen[:, :count]))
         x, rebuilt = self._encode(tokens, seen, centers, own, pooled, share)
         summary = pool(x)
         summary = summary + (1 - share) * self.overall(summary)
@@ -227,25 +207,6 @@ class RegionStudent(nn.Module):
             column = torch.zeros_like(summary[:, :1]) + share
             summary = torch.cat([summary, self.own_overall(pooled), column], dim=-1)
         return Rebuilt(rebuilt, None, own, summary)
-
-    def _count(self, budget, centers):
-        """Give how many groups are looked at; None for all."""
-        if budget is None or self.looked == 1:
-            return None
-        return looked_at(budget, centers.shape[1], self.looked)
-
-    def look(self, tokens, position, count):
-        """
-        Run early blocks on tokens (B, g, d) with the first of the positions (B, c, d).
-
-        :param count: g, None for c. :return: what leaves them, and what is seen of all (B, c, d).
-        """
-        tokens = self.backbone.encoder(tokens, position[:, :count], norm=False,
-                                       part=slice(self.early), heard=HEARD)
-        every = tokens
-        if count is not None:  # of the others only where they are
-            every = torch.cat([tokens, torch.zeros_like(position[:, count:])], dim=1)
-        return tokens, self.mix(every + position)
 
     def _encode(self, tokens, seen, centers, own, overall, share):
         """
@@ -256,8 +217,7 @@ class RegionStudent(nn.Module):
         """
         size = own.sum(1).clamp(min=1)[..., None]
         place, extent = own.transpose(1, 2) @ centers / size, size.log() / log_count(centers)
-        count = tokens.shape[1]
-        x = self.gather(tokens, seen[:, :count], own[:, :count], extent)
+        x = self.gather(tokens, seen, own, extent)
         if overall is not None:
             x = x + ((1 - share) * self.whole(overall))[:, None].to(x.dtype)
         place = self.backbone.position(place) + self.span(extent)

@@ -35,7 +35,7 @@ ELSEWHERE = ('output', 'bundle', 'distilled', 'pretrained', 'measure', 'kept')
 HERE = ('root', 'cache', 'keep_teacher_tokens')  # of the data: where they are
 LEARNED = ('epochs', 'clip')  # of what a trainer is told; the rest is the machine's
 # What students of regions alone read of their section.
-REGIONS = ('assignment', 'pooled', 'encode', 'residual', 'early', 'looked')
+REGIONS = ('assignment', 'pooled', 'encode', 'residual', 'early')
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,7 @@ def _make(s, size, width):
         return Foundry(size, width, **{k: s[k] for k in known if k in s})
     if s['assignment'] == 'regions':
         return RegionStudent(size, width, s['pooled'], s['encode'], s['residual'],
-                             s.get('early', 0), s.get('looked', 1.0))
+                             s.get('early', 0))
     return Student(size, width, s['supertokens'], s['assignment'], s['positions'], s['encode'])
 
 
