@@ -18,12 +18,14 @@ import pytest
 
 torch = pytest.importorskip('torch', reason='the training side needs torch')
 
+from training import config  # noqa: E402
 from training.models.backbone import Backbone, Size  # noqa: E402
 from training.models.foundry import Foundry  # noqa: E402
 from training.models.jepa import PointJepa, sample_blocks, sequence  # noqa: E402
 from training.models.student import MENU, split_budget, Student  # noqa: E402
 from training.models.supertokens import DynamicSupertokens  # noqa: E402
 from training.models.tokenizer import Tokenizer  # noqa: E402
+from training.tasks.distill import make_student  # noqa: E402
 
 SMALL = Size(width=24, depth=2, heads=2, first=(8, 16), second=(16,), drop_path=0.0, dropout=0.0)
 
@@ -213,6 +215,15 @@ def test_a_gated_student_has_no_positions_and_an_unknown_start_is_refused():
         Foundry(SMALL, 24, gate=True, positions=True)
     with pytest.raises(ValueError, match='random or similar'):
         DynamicSupertokens(8, 2, start='warm')
+
+
+@pytest.mark.parametrize('name', ['nested.yaml', '_nested.yaml'])
+def test_nested_supertokens_begin_similar_and_know_where_their_tokens_are(name):
+    student = make_student(config.load([f'training/configs/small/{f}'
+                                        for f in ('distill.yaml', name)]))
+    assert isinstance(student, Student) and student.positions
+    assert student.supertokens.assignment == 'hard' and student.supertokens.count == 16
+    assert torch.equal(student.supertokens.key.weight, torch.eye(128))
 
 
 def test_a_prefix_of_soft_supertokens_is_the_smaller_set():

@@ -175,8 +175,9 @@ def manifest_of(config, graph: Path, accuracy=None, temperature=1.0) -> dict:
     missing = [n for n in names if n not in sizes]
     if missing:
         raise ValueError(f'{about["class_sizes"]} has no size for {", ".join(missing)}')
+    default = {'default': True} if about.get('default') else {}
     return {
-        'name': about['name'], 'version': about['version'], 'classes': names,
+        'name': about['name'], 'version': about['version'], **default, 'classes': names,
         'parts': list(parts.part_names), 'part_classes': vocabulary.part_classes(parts),
         'points': robot_tokens.POINTS, 'groups': robot_tokens.GROUPS,
         'neighbours': robot_tokens.NEIGHBOURS, 'up_axis': '+z', 'token_budgets': list(MENU),

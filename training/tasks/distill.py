@@ -59,7 +59,8 @@ def _make(s, size, width):
     if s['assignment'] == 'regions':
         return RegionStudent(size, width, s['pooled'], s['encode'], s['residual'],
                              s.get('early', 0))
-    return Student(size, width, s['supertokens'], s['assignment'], s['positions'], s['encode'])
+    return Student(size, width, s['supertokens'], s['assignment'], s['positions'], s['encode'],
+                   s.get('start', 'random'))
 
 
 class Distill(Task):
