@@ -43,7 +43,9 @@ def gmacs(model, *inputs):
 def test_they_are_written_and_run_beside_a_bundle(tmp_path, capsys):
     config = configuration.load(CONFIG, [*TINY, f'output={tmp_path / "baselines"}'])
     baselines.run(config)
-    assert 'for the teacher as onnxruntime' in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert 'for the teacher as onnxruntime' in printed
+    assert printed.count('onnx - torch at most') == 7
     bundle = load_bundle(make_bundle(tmp_path / 'bundle'))
     rows = bench_network.run(tmp_path / 'baselines', [bundle], 3, batches=(2,), threads=(1,))['1']
     assert {'teacher', 'teacher_exact', 'teacher_exact_int8', 'foundry_16', 'foundry_1', 'tome_16',
@@ -51,6 +53,15 @@ def test_they_are_written_and_run_beside_a_bundle(tmp_path, capsys):
     assert rows['pointnet2']['title'] == 'PointNet++ (SSG, classes alone)'
     exact = onnx.load(str(tmp_path / 'baselines/teacher_exact_int8.onnx'))
     assert {t.data_type for t in exact.graph.initializer} >= {onnx.TensorProto.INT8}
+
+
+def test_a_graph_that_says_something_else_is_refused(tmp_path):
+    torch.manual_seed(0)
+    model, other = (PointNet2(4).eval().requires_grad_(False) for _ in range(2))
+    baselines.write(model, tmp_path / 'model.onnx', 'PointNet++')
+    assert baselines.difference(model, tmp_path / 'model.onnx') < 1e-3
+    with pytest.raises(ValueError, match='model.onnx differs from the model by'):
+        baselines.difference(other, tmp_path / 'model.onnx')
 
 
 def test_the_published_tokenizer_costs_what_the_paper_says():
