@@ -14,8 +14,12 @@
 
 """Two processes learn what one learns: batches, batch norms and losses are shared out."""
 
+from pathlib import Path
+import re
+
 import pytest
 import tiny_runs
+import yaml
 
 torch = pytest.importorskip('torch', reason='the training side needs torch')
 pytest.importorskip('lightning', reason='the training side needs lightning')
@@ -99,6 +103,13 @@ def test_a_batch_that_does_not_divide_is_one_clear_line(shares, processes):
     with pytest.raises(DataError, match=f'{shares[0]} . {shares[1]} clouds does not divide among '
                        f'{processes} processes'):
         Mixture([Numbered(s, 0) for s in shares], 1, 0, 0, (0, processes))
+
+
+def test_the_batch_that_readme_spreads_over_machines_divides():
+    text = (Path(__file__).parent.parent / 'README.md').read_text()
+    shares = yaml.safe_load(re.search(r"M='data.mix=(\{.*?\})'", text).group(1)).values()
+    nodes, each = map(int, re.search(r'--nnodes (\d+) --nproc-per-node (\d+)', text).groups())
+    Mixture([Numbered(s, 0) for s in shares], 1, 0, 0, (0, nodes * each))
 
 
 def test_a_mean_over_processes_weighs_every_value_alike(monkeypatch):

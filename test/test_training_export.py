@@ -21,6 +21,7 @@ torch = pytest.importorskip('torch', reason='the training side needs torch')
 pytest.importorskip('lightning', reason='the training side needs lightning')
 
 from training import export  # noqa: E402, I100
+from training.config import RunError  # noqa: E402
 from training.models.backbone import Size  # noqa: E402
 from training.models.foundry import Foundry  # noqa: E402
 from training.models.student import MENU, Student  # noqa: E402
@@ -73,7 +74,7 @@ def test_an_export_that_differs_is_refused(pair, capsys):
     with torch.no_grad():
         before = model.class_head[-1].bias.clone()
         model.class_head[-1].bias += 0.1
-    with pytest.raises(ValueError, match='differs from the model at budget 1'):
+    with pytest.raises(RunError, match='differs from the model at budget 1'):
         export.validate(model, path, groups, centers)
     with torch.no_grad():
         model.class_head[-1].bias.copy_(before)
@@ -82,5 +83,5 @@ def test_an_export_that_differs_is_refused(pair, capsys):
 def test_a_provider_that_cannot_be_used_is_no_silent_fallback(pair, monkeypatch):
     monkeypatch.setattr(export.onnxruntime, 'get_available_providers',
                         lambda: ['CPUExecutionProvider', 'CUDAExecutionProvider'])
-    with pytest.raises(ValueError, match='offers CUDAExecutionProvider but cannot use it'):
+    with pytest.raises(RunError, match='offers CUDAExecutionProvider but cannot use it'):
         export.validate(*pair, *samples(False))

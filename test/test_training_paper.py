@@ -73,6 +73,19 @@ def test_a_fine_tuning_builds_for_every_network(name, overlay):
     assert round(found['parameters']['total'] / 1e6, 2) == millions[overlay]
 
 
+@pytest.mark.parametrize('overlay', sorted(p.stem for p in PAPER.glob('reduce/_*.yaml')))
+@pytest.mark.parametrize('name', ['modelnet40', 'shapenetpart'])
+def test_a_fine_tuning_of_every_baseline_is_described(name, overlay):
+    found = describe(load(name, f'reduce/{overlay}'))
+    assert found['parameters']['heads'] > 0 and found['macs']
+
+
+def test_both_class_heads_of_a_student_for_every_budget_are_counted():
+    one, two = (describe(load('modelnet40', overlay)) for overlay in (None, '_any'))
+    assert two['parameters']['heads'] == 2 * one['parameters']['heads'] + 2  # and how one weighs
+    assert two['macs']['1']['heads'] > 1.9 * one['macs']['all']['heads']
+
+
 @pytest.mark.parametrize('name', FINETUNED)
 def test_a_fine_tuning_names_known_sets_of_as_many_classes(name):
     config = load(name)

@@ -211,6 +211,18 @@ def test_heads_that_read_something_else_are_not_begun_with(of_model, of_checkpoi
         begin_heads(model, path)
 
 
+@pytest.mark.parametrize('early, kind', [(1, 'own'), (0, 'encoded')])
+def test_a_control_without_an_encoder_begins_with_the_head_that_reads_its_summary(
+        early, kind, tmp_path):
+    teacher = Recogniser(RegionStudent(SMALL, 16, early=1), 16, 5, 4)
+    path = checkpoint(tmp_path / 'teacher.ckpt', teacher, early=1)
+    control = Recogniser(RegionStudent(SMALL, 16, encode=False, early=early), 16, 5, 4)
+    begin_heads(control, path)
+    wanted = getattr(teacher.class_head, kind).state_dict()
+    for name, value in control.class_head.state_dict().items():
+        assert torch.equal(value, wanted[name]), name
+
+
 def test_the_shipped_bundles_stages_follow_on_from_each_other(tmp_path):
     teacher, distilled, tuned = (config.load(f'training/configs/{stage}.yaml')
                                  for stage in ('small/teacher', 'lean/distill', 'lean/finetune'))

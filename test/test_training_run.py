@@ -23,7 +23,8 @@ import yaml
 torch = pytest.importorskip('torch', reason='the training side needs torch')
 pytest.importorskip('lightning', reason='the training side needs lightning')
 
-from training.__main__ import main  # noqa: E402, I100
+from training import config as configuration  # noqa: E402, I100
+from training.__main__ import main  # noqa: E402
 from training.tasks.common import weights  # noqa: E402
 
 CONFIGS = 'training/configs/small'
@@ -156,6 +157,9 @@ def test_evaluation_fills_the_manifest(trained, root, monkeypatch, tmp_path, cap
     (['distill', '--config', 'no/such.yaml'], 'no/such.yaml'),
     (['pretrain', '--config', f'{CONFIGS}/pretrain.yaml', 'trainer.epoch=3'], 'trainer.epoch'),
     (['pretrain', '--config', f'{CONFIGS}/pretrain.yaml', '--data-root', 'nowhere'], 'nowhere'),
+    (['evaluate', '--config', f'{CONFIGS}/finetune.yaml', 'bundle.output=nowhere'], 'nowhere'),
+    (['distill', '--config', f'{CONFIGS}/distill.yaml', 'student.assignment=hard'],
+     "student lacks 'supertokens'"),
 ])
 def test_a_wrong_request_is_one_line(arguments, said, capsys, tmp_path):
     extra = [f'output={tmp_path}', 'trainer.compile=false', f'data.cache={tmp_path}']
@@ -164,6 +168,28 @@ def test_a_wrong_request_is_one_line(arguments, said, capsys, tmp_path):
     assert main(arguments + extra) == 1
     error = capsys.readouterr().err
     assert error.count('\n') == 1 and error.startswith('error: ') and said in error
+
+
+@pytest.mark.parametrize('arguments, said', [
+    (['finetune', '--config', f'{CONFIGS}/distill.yaml'], "finetune needs 'heads', which"),
+    (['export', '--config', f'{CONFIGS}/distill.yaml'], "export needs 'bundle', which"),
+    (['keep', '--config', f'{CONFIGS}/distill.yaml'], "keep needs 'kept', which"),
+    (['describe', '--config', f'{CONFIGS}/distill.yaml', 'optimiser.lr=fast'], "'fast' cannot be"),
+    (['describe', '--config', f'{CONFIGS}/distill.yaml', 'beside=[1'], "'[1' cannot be read"),
+    (['describe', '--config', f'{CONFIGS}/distill.yaml', 'model=1'], 'model is a section, of '),
+    (['reproduce', '--table', '1', '--config', f'{CONFIGS}/distill.yaml'], 'reads --runs'),
+    (['reproduce', '--table', '1', 'trainer.epochs=3'], 'reads --runs'),
+    (['check-data', 'trainer.epochs=3'], "'trainer.epochs=3' overrides nothing without --config"),
+])
+def test_a_verb_with_the_wrong_file_or_value_is_one_line(arguments, said, capsys):
+    assert main(arguments) == 1
+    error = capsys.readouterr().err
+    assert error.count('\n') == 1 and error.startswith('error: ') and said in error
+
+
+def test_a_number_may_be_written_as_yaml_has_none():
+    found = configuration.load(f'{CONFIGS}/distill.yaml', ['optimiser.lr=1e-3'])
+    assert found['optimiser']['lr'] == 0.001
 
 
 @pytest.mark.parametrize('arguments, said', [

@@ -263,6 +263,14 @@ def test_figures_of_another_configuration_say_so(monkeypatch):
     assert tables.title(STUDY, run) == f'{run.title} (OLDER CONFIGURATION)'
 
 
+def test_what_a_student_does_not_read_does_not_change_its_network():
+    fresh = published.tables.fresh
+    config = {'model': {}, 'teacher': {}}
+    keys = [fresh.network_key({**config, 'student': {**student, 'pooled': pooled}})
+            for student in ({'gate': True}, {'encode': True}) for pooled in (1, 2)]
+    assert keys[0] == keys[1] and keys[2] != keys[3]
+
+
 def test_costs_of_another_network_are_not_shown(tmp_path):
     study, tables = replace(STUDY, results=tmp_path), published.tables
     cost = {'runs': {'any': {'16': {}}, 'foundry': {'16': {}}}, 'networks': {

@@ -19,6 +19,7 @@ import os
 import sys
 
 from foundry_ros.__main__ import OneLineParser
+from foundry_ros.bundle import BundleError
 from training import config as configuration
 from training.arguments import overrides_last
 from training.data.shapes import DataError
@@ -44,6 +45,11 @@ VERBS = {
 # How torch begins to say that weights do not fit.
 UNFIT = 'Error(s) in loading state_dict for '
 WITHOUT_CONFIG = ('check-data', 'shards', 'reproduce')
+# What a verb cannot do without: a file of another verb lacks it.
+NEEDS = {'pretrain': ('predictor',), 'distill': ('student', 'pretrained'),
+         'finetune': ('heads', 'distilled'), 'keep': ('kept',), 'export': ('bundle',),
+         'evaluate': ('bundle',), 'compare': ('bundle',), 'measure': ('measure',),
+         'fewshot': ('fewshot',), 'baselines': ('counts',), 'figures': ('figures',)}
 
 
 class Parser(OneLineParser):
@@ -65,6 +71,28 @@ def about_a_table(sub) -> None:
     sub.add_argument('--runs', help='YAML file of runs (training/configs/small/runs.yaml)')
 
 
+def configured(asked) -> dict:
+    """
+    Give the configuration that is asked for.
+
+    :raises ConfigError: the verb has no use for it, or cannot do with it.
+    """
+    if asked.verb == 'reproduce' and (asked.config or asked.overrides):
+        raise configuration.ConfigError('reproduce reads --runs, whose rows name their '
+                                        'configurations and overrides')
+    if not asked.config:
+        if asked.overrides:
+            raise configuration.ConfigError(f'{asked.overrides[0]!r} overrides nothing without '
+                                            '--config')
+        return {'data': {'root': 'data'}, 'reproduce': asked}
+    config = configuration.load(asked.config, asked.overrides)
+    for key in NEEDS.get(asked.verb, ()):
+        if key not in config:
+            raise configuration.ConfigError(f'{asked.verb} needs {key!r}, which '
+                                            f'{" with ".join(asked.config)} lacks')
+    return config
+
+
 def main(arguments=None) -> int:
     """Run a verb; what is wrong with the request is one line on standard error."""
     parser = Parser(prog='python -m training', description=__doc__)
@@ -82,9 +110,7 @@ def main(arguments=None) -> int:
                          help='dotted, such as trainer.epochs=10 or --trainer.epochs 10')
     asked = parser.parse_args(overrides_last(sys.argv[1:] if arguments is None else arguments))
     try:
-        config = {'data': {'root': 'data'}, 'reproduce': asked}
-        if asked.config:
-            config = configuration.load(asked.config, asked.overrides)
+        config = configured(asked)
         if asked.data_root:
             config['data']['root'] = asked.data_root
         package = 'training' if asked.verb == 'export' else 'training.tasks'
@@ -94,7 +120,7 @@ def main(arguments=None) -> int:
         sys.stdout.flush()
     except BrokenPipeError:  # the reader has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (configuration.ConfigError, configuration.RunError, DataError) as error:
+    except (configuration.ConfigError, configuration.RunError, DataError, BundleError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 1
     except RuntimeError as error:

@@ -48,16 +48,29 @@ def load(paths, overrides: Sequence[str] = ()) -> Dict[str, Any]:
             node = node.get(parent) if isinstance(node, dict) else None
         if not equals or not isinstance(node, dict) or key not in node:
             raise ConfigError(f'{item!r} is no override: {path} has no {name!r}')
-        value = yaml.safe_load(value)
-        if isinstance(node[key], float) and isinstance(value, str):
-            value = float(value)  # YAML reads 1e-3 as a string
-        node[key] = value
+        node[key] = _value(name, node[key], value)
     try:
         if 'output' in config:
             config['output'] = config['output'].format_map(config)
     except KeyError as error:
         raise ConfigError(f'{path}: output names {error}, which is no key') from None
     return config
+
+
+def _value(name: str, before: Any, text: str) -> Any:
+    """Read the value of an override, of the kind of the one before where that is a number."""
+    try:
+        value = yaml.safe_load(text)
+        number = isinstance(before, (int, float)) and not isinstance(before, bool)
+        # YAML reads 1e-3 as a string.
+        value = float(value) if number and isinstance(value, str) else value
+    except (yaml.YAMLError, ValueError):
+        raise ConfigError(f'{name}={text}: {text!r} cannot be read as a value like {before!r}'
+                          ) from None
+    if isinstance(before, dict) and before and not isinstance(value, dict):
+        raise ConfigError(f'{name} is a section, of {", ".join(map(str, before))}: '
+                          f'{name}.{next(iter(before))}=VALUE sets one of them')
+    return value
 
 
 def _read(path: Path) -> Dict[str, Any]:

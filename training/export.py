@@ -29,7 +29,7 @@ import torch
 from torch import nn
 import yaml
 
-from training.config import ConfigError
+from training.config import ConfigError, RunError
 from training.data import sets, vocabulary
 from training.export_supertokens import AnyBudget
 from training.models.exact import rewritten
@@ -97,12 +97,13 @@ def largest_differences(model: Recogniser, path, groups, centers,
 
     :param groups: (B, 64, 32, 3). :param centers: (B, 64, 3).
     :param provider: execution provider of onnxruntime; without TF32 on a GPU.
-    :raises ValueError: onnxruntime cannot use the provider.
+    :raises RunError: onnxruntime cannot use the provider.
     """
     options = {'use_tf32': '0'} if provider.startswith('CUDA') else {}
     session = onnxruntime.InferenceSession(str(path), providers=[(provider, options)])
     if session.get_providers()[0] != provider:
-        raise ValueError(f'onnxruntime offers {provider} but cannot use it here')
+        raise RunError(f'onnxruntime offers {provider} but cannot use it here: repair its driver, '
+                       'or install onnxruntime in place of onnxruntime-gpu to check on the CPU')
     model.eval()
     found = {}
     for budget in MENU:
@@ -125,7 +126,7 @@ def validate(model: Recogniser, path, groups, centers, tolerance: float = TOLERA
     """
     Print how exact an export is, at every budget, on the CPU and on a GPU where there is one.
 
-    :raises ValueError: it differs from the model by ``tolerance`` or more.
+    :raises RunError: it differs from the model by ``tolerance`` or more.
     """
     offered = onnxruntime.get_available_providers()
     for provider in ('CPUExecutionProvider', 'CUDAExecutionProvider'):
@@ -136,7 +137,7 @@ def validate(model: Recogniser, path, groups, centers, tolerance: float = TOLERA
             print(f'{provider[:-len("ExecutionProvider")]}, budget {budget:2}: onnx - torch at '
                   f'most {difference:.1e}')
             if not difference < tolerance:  # NaN is no small difference either
-                raise ValueError(f'the export differs from the model at budget {budget}')
+                raise RunError(f'the export differs from the model at budget {budget}')
 
 
 def opset_of(path) -> int:
@@ -174,7 +175,7 @@ def manifest_of(config, graph: Path, accuracy=None, temperature=1.0) -> dict:
     sizes = yaml.safe_load(Path(about['class_sizes']).read_text())
     missing = [n for n in names if n not in sizes]
     if missing:
-        raise ValueError(f'{about["class_sizes"]} has no size for {", ".join(missing)}')
+        raise ConfigError(f'{about["class_sizes"]} has no size for {", ".join(missing)}')
     default = {'default': True} if about.get('default') else {}
     return {
         'name': about['name'], 'version': about['version'], **default, 'classes': names,

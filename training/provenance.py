@@ -24,13 +24,14 @@ from typing import Any, Dict
 
 def commit() -> str:
     """
-    Name the commit that is checked out, with a + where files differ from it.
+    Name the commit that is checked out, with a + where files but for results differ from it.
 
     A copy without its history, as clusters have, is told its commit by ``FOUNDRY_COMMIT``.
     """
     def git(*arguments):
         return _said('git', *arguments)
-    found = git('rev-parse', 'HEAD') + '+' * bool(git('status', '--porcelain', '-uno'))
+    changed = git('status', '--porcelain', '-uno', '--', '.', ':!training/results')
+    found = git('rev-parse', 'HEAD') + '+' * bool(changed)
     return found or os.environ.get('FOUNDRY_COMMIT', '')
 
 

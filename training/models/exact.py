@@ -71,12 +71,6 @@ def composed(first: nn.Linear, second: nn.Linear) -> nn.Linear:
     return linear(second.weight @ first.weight, second.weight @ bias_of(first) + bias_of(second))
 
 
-def stacked(*layers: nn.Linear) -> nn.Linear:
-    """Make one layer of several that read the same: their outputs one after the other."""
-    return linear(torch.cat([layer.weight for layer in layers]),
-                  torch.cat([bias_of(layer) for layer in layers]))
-
-
 def plain(layers: nn.Sequential) -> nn.Sequential:
     """Fold the norms of a sequence, and leave out what does nothing in inference."""
     kept: List[nn.Module] = []

@@ -61,7 +61,8 @@ def current(study: Study, run: Run, found: Dict[str, Any], needs: str = '') -> b
 
 def network_key(config: Dict[str, Any]) -> str:
     """Name what decides what a network costs: runs that differ otherwise share a measurement."""
-    student = {k: v for k, v in config['student'].items() if k not in ('budgets', 'from_teacher')}
+    unread = {'budgets', 'from_teacher', *runs.unread(config['student'])}
+    student = {k: v for k, v in config['student'].items() if k not in unread}
     return json.dumps([config['model'], config['teacher'], student], sort_keys=True)
 
 

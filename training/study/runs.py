@@ -53,7 +53,6 @@ class Run:
     A row of a table: what is trained, from so many seeds, and measured at so many budgets.
 
     :param budgets: numbers of tokens, and other ways to fewer, see :func:`measure.look`.
-    :param notes: what a reader of the table has to know of it.
     """
 
     name: str
@@ -61,7 +60,6 @@ class Run:
     seeds: int
     budgets: Tuple[Union[int, str], ...]
     stages: Tuple[Stage, ...]
-    notes: str = ''
 
     @property
     def numbers(self) -> Tuple[int, ...]:
@@ -120,7 +118,7 @@ def read(path) -> Study:
 
 def _run(name, row, text, path) -> Run:
     common = text['all']
-    known = {'title', 'seeds', 'budgets', 'over', 'stages', 'notes', *STAGES}
+    known = {'title', 'seeds', 'budgets', 'over', 'stages', *STAGES}
     if set(row) - known:
         raise ConfigError(f'{path}: run {name} has {sorted(set(row) - known)[0]!r}, '
                           f'known are {", ".join(sorted(known))}')
@@ -131,7 +129,7 @@ def _run(name, row, text, path) -> Run:
         stages.append(Stage(verb, tuple(str(path.parent / f) for f in files),
                             (*common.get(verb, []), *own.get('set', []))))
     return Run(name, row.get('title', name), row.get('seeds', common['seeds']),
-               tuple(row.get('budgets', common['budgets'])), tuple(stages), row.get('notes', ''))
+               tuple(row.get('budgets', common['budgets'])), tuple(stages))
 
 
 def arguments(study: Study, run: Run, seed: int, stage: Stage) -> Tuple[List[str], List[str]]:
@@ -152,6 +150,11 @@ def resolved(study: Study, run: Run, seed: int) -> Dict[str, Dict[str, Any]]:
             for stage in run.stages}
 
 
+def unread(student: Dict[str, Any]) -> Tuple[str, ...]:
+    """Name what a student of this section does not read of it."""
+    return REGIONS if {'gate', 'reduce'} & student.keys() else ()
+
+
 def essence(configs: Dict[str, Dict[str, Any]]) -> Dict[str, Any]:
     """Leave of the configurations of stages what decides what is learned."""
     kept = {}
@@ -159,8 +162,8 @@ def essence(configs: Dict[str, Dict[str, Any]]) -> Dict[str, Any]:
         own = {k: v for k, v in config.items() if k not in ELSEWHERE}
         own['data'] = {k: v for k, v in config['data'].items() if k not in HERE}
         own['trainer'] = {k: config['trainer'][k] for k in LEARNED}
-        if {'gate', 'reduce'} & config['student'].keys():
-            own['student'] = {k: v for k, v in config['student'].items() if k not in REGIONS}
+        own['student'] = {k: v for k, v in config['student'].items()
+                          if k not in unread(config['student'])}
         own['starts'] = bool(config.get('distilled'))
         kept[verb] = own
     return json.loads(json.dumps(kept))  # as it comes back from a file

@@ -31,6 +31,7 @@ import onnxruntime
 import torch
 from torch import nn
 
+from training.config import RunError
 from training.export import OPSET, TOLERANCE
 from training.models.backbone import Backbone, pool
 from training.models.exact import rewritten
@@ -153,7 +154,7 @@ def difference(model: nn.Module, path) -> float:
     """
     Give the largest difference of any output between a graph and its model, on random clouds.
 
-    :raises ValueError: it is more than rounding.
+    :raises RunError: it is more than rounding.
     """
     session = onnxruntime.InferenceSession(str(path), providers=['CPUExecutionProvider'])
     shapes = getattr(model, 'inputs', TOKENS)
@@ -164,7 +165,7 @@ def difference(model: nn.Module, path) -> float:
     got = session.run(None, {i.name: inputs[i.name].numpy() for i in session.get_inputs()})
     largest = float(max(np.abs(g - w.numpy()).max() for g, w in zip(got, wanted)))
     if not largest < TOLERANCE:
-        raise ValueError(f'{path} differs from the model by {largest:.1e}')
+        raise RunError(f'{path} differs from the model by {largest:.1e}')
     return largest
 
 

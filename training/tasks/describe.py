@@ -24,9 +24,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from training.config import ConfigError
 from training.data import sets, vocabulary
 from training.models.backbone import Backbone, pool
-from training.models.heads import ClassHead, PartHead
+from training.models.heads import ClassHead, make_class_head, PartHead, TwoClassHeads
 from training.models.point_parts import PointParts
 from training.models.reduced import FirstGroups, LargerGroups, Reduced, Selected
+from training.models.regions import RegionStudent
 from training.models.student import Student
 from training.tasks.common import size_of
 from training.tasks.distill import make_student
@@ -61,20 +62,22 @@ def network_of(config) -> nn.Module:
     return made.eval().requires_grad_(False)
 
 
-def heads_of(config) -> Dict[str, nn.Module]:
-    """Make the heads that a configuration fine-tunes, without memory; {} where it has none."""
+def heads_of(config, network: nn.Module) -> Dict[str, nn.Module]:
+    """Make the heads that are fine-tuned with a network, without memory; {} where none are."""
     if 'heads' not in config:
         return {}
     heads, width = config['heads'], head_width(config)
+    widths, dropout = getattr(network, 'summary_widths', (2 * width,)), heads.get('dropout', 0.0)
     with torch.device('meta'):
         if 'levels' in heads:
             made = {'points': PointParts(width, heads['classes'], heads['parts'])}
         elif 'classes' in heads:
-            made = {'classes': ClassHead(width, heads['classes'])}
+            made = {'classes': make_class_head(widths, heads['classes'], dropout)}
         else:  # as many as the robot's vocabulary has
             root = config['data']['root']
             modelnet, parts = sets.read('modelnet40_train', root), sets.read('parts_train', root)
-            made = {'classes': ClassHead(width, len(vocabulary.classes(modelnet, parts))),
+            made = {'classes': make_class_head(
+                        widths, len(vocabulary.classes(modelnet, parts)), dropout),
                     'parts': PartHead(width, len(parts.part_names), heads['part_hidden'])}
     return {name: head.eval().requires_grad_(False) for name, head in made.items()}
 
@@ -90,7 +93,7 @@ def budgets_of(config) -> List[Optional[int]]:
         return sorted(listed)
     supertokens, groups = config['student']['supertokens'], config['data']['groups']
     return [supertokens, *range(2 * supertokens, groups + 1, supertokens)
-            ] if config['student']['gate'] else [supertokens]
+            ] if config['student'].get('gate') else [supertokens]
 
 
 def parameters(network: nn.Module, heads: Dict[str, nn.Module]) -> Dict[str, int]:
@@ -123,7 +126,9 @@ def macs(network: nn.Module, heads: Dict[str, nn.Module], budget: Optional[int],
     _share_out(network, found, counts, budget, groups)
     found['total'] = sum(found.values())
     tokens = getattr(made, 'tokens', made)
-    found['heads'] = sum(_of_head(head, tokens, inputs[1], points) for head in heads.values())
+    summary = made.summary if isinstance(network, RegionStudent) else pool(tokens)
+    found['heads'] = sum(_of_head(head, tokens, summary, inputs[1], points)
+                         for head in heads.values())
     found['as_table_5'] = sum(
         counts.get(name, 0.0) for name, module in network.named_modules()
         if isinstance(module, nn.Linear)) + _uncounted(network.backbone, groups, neighbours)
@@ -157,12 +162,12 @@ def _uncounted(backbone, groups, neighbours):
     return mix - (groups * size.tokens * size.width if size.tokens not in (0, size.width) else 0)
 
 
-def _of_head(head, tokens, centers, points):
+def _of_head(head, tokens, summary, centers, points):
     """Count the multiply-accumulates of a head for one object."""
     batch = len(tokens)
     with FlopCounterMode(display=False) as counter:
-        if isinstance(head, ClassHead):
-            head(pool(tokens))
+        if isinstance(head, (ClassHead, TwoClassHeads)):
+            head(summary)
         elif isinstance(head, PartHead):
             head(tokens)
         else:
@@ -175,7 +180,8 @@ def describe(config) -> Dict[str, Any]:
     """Describe the network of a configuration, ready for JSON."""
     if 'model' not in config:
         raise ConfigError('a configuration without "model" describes no network')
-    network, heads, data = network_of(config), heads_of(config), config['data']
+    network, data = network_of(config), config['data']
+    heads = heads_of(config, network)
     sizes = {k: data[k] for k in ('groups', 'neighbours', 'points') if k in data}
     return {'network': type(network).__name__, 'parameters': parameters(network, heads),
             'macs': {str(budget or 'all'): macs(network, heads, budget, **sizes)

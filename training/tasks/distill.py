@@ -47,6 +47,8 @@ def make_student(config) -> Union[Student, RegionStudent, Reduced]:
         return _make(config['student'], size_of(config['model']), config['teacher']['width'])
     except ValueError as error:
         raise ConfigError(str(error)) from None
+    except KeyError as error:
+        raise ConfigError(f'student lacks {error}, which one of its kind needs') from None
 
 
 def _make(s, size, width):

@@ -229,7 +229,10 @@ def begin_heads(model: Recogniser, checkpoint) -> None:
     :raises ConfigError: they have none in common.
     """
     found, head, student = class_heads(checkpoint), model.class_head, model.student
-    own = isinstance(student, RegionStudent) and not student.encode
+    # Without an encoder and with the teacher's early blocks its summary is the teacher's own
+    # opinion; with others it was distilled to be like what the encoder's tokens say.
+    own = isinstance(student, RegionStudent) and not student.encode and \
+        student.early == student_of(checkpoint).get('early', 0)
     wanted = 'both' if isinstance(head, TwoClassHeads) else 'own' if own else 'encoded'
     if wanted in found:
         head.load_state_dict(found[wanted])
