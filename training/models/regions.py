@@ -62,19 +62,19 @@ class Gather(nn.Module):
         super().__init__()
         self.score, self.out = nn.Linear(width, width), nn.Linear(width, width)
 
-    def forward(self, tokens: torch.Tensor, seen: torch.Tensor, own: torch.Tensor,
+    def forward(self, tokens: torch.Tensor, seen: torch.Tensor, member: torch.Tensor,
                 extent: torch.Tensor) -> torch.Tensor:
         """
         Map tokens and what was seen of them (B, c, d) to one token a region (B, b, d).
 
-        :param own: (B, c, b) regions. :param extent: (B, b, 1) of them; at 0, a region of one
+        :param member: (B, c, b) regions. :param extent: (B, b, 1) of them; at 0, a region of one
             token, it is that token.
         """
         score = self.score(seen).float()
         # Bounded below, so that no region's weights vanish beside another's.
         weight = (score - score.amax(1, keepdim=True)).clamp(min=-20).exp()
         rows = torch.cat([weight * tokens.float(), weight * seen.float(), weight], dim=-1)
-        kept, more, norm = (own.transpose(1, 2) @ rows).chunk(3, dim=-1)
+        kept, more, norm = (member.transpose(1, 2) @ rows).chunk(3, dim=-1)
         norm = norm.clamp(min=1e-12)
         x = kept / norm + extent * self.out((more / norm).to(tokens.dtype)).float()
         return x.to(tokens.dtype)
@@ -97,19 +97,19 @@ class RegionUpsample(nn.Module):
         self.told, self.kept = (nn.Linear(width, width, bias=False) for _ in range(2))
         nn.init.eye_(self.kept.weight)
 
-    def forward(self, seen: torch.Tensor, own: torch.Tensor, x: torch.Tensor,
+    def forward(self, seen: torch.Tensor, member: torch.Tensor, x: torch.Tensor,
                 extent: torch.Tensor) -> torch.Tensor:
         """
         Give tokens (B, c, d) from what is seen of them (B, c, d).
 
-        :param own: (B, c, b) regions. :param x: (B, b, d) what the encoder says of them.
+        :param member: (B, c, b) regions. :param x: (B, b, d) what the encoder says of them.
         :param extent: (B, b, 1) of them; at 0, a region of one token, that token is x.
         """
         first, activation, last = self.mlp
-        own, finer = own.to(x.dtype), (1 - (1 - extent) ** 4).to(x.dtype)  # soon all of it
-        hidden = own @ self.told(x) + (first(seen) if self.residual else first.bias)
+        member, finer = member.to(x.dtype), (1 - (1 - extent) ** 4).to(x.dtype)  # soon all of it
+        hidden = member @ self.told(x) + (first(seen) if self.residual else first.bias)
         kept = x + finer * (self.kept(x) - x)
-        return own @ kept + (own @ finer) * last(activation(hidden))
+        return member @ kept + (member @ finer) * last(activation(hidden))
 
 
 class RegionStudent(nn.Module):
@@ -198,28 +198,28 @@ class RegionStudent(nn.Module):
         if not self.encode:
             return Rebuilt(self.upsample(seen), None, None, self.own_overall(pooled))
         budget = centers.shape[1] if budget is None else budget
-        own = regions(centers, budget)
+        member = regions(centers, budget)
         share = torch.as_tensor(budget, dtype=torch.float32).log() / log_count(centers)
-        x, rebuilt = self._encode(tokens, seen, centers, own, pooled, share)
+        x, rebuilt = self._encode(tokens, seen, centers, member, pooled, share)
         summary = pool(x)
         summary = summary + (1 - share) * self.overall(summary)
         if pooled is not None:
             column = torch.zeros_like(summary[:, :1]) + share
             summary = torch.cat([summary, self.own_overall(pooled), column], dim=-1)
-        return Rebuilt(rebuilt, None, own, summary)
+        return Rebuilt(rebuilt, None, member, summary)
 
-    def _encode(self, tokens, seen, centers, own, overall, share):
+    def _encode(self, tokens, seen, centers, member, pooled, share):
         """
-        Give what the encoder makes of regions ``own`` (B, c, b), and all tokens from it.
+        Give what the encoder makes of regions ``member`` (B, c, b), and all tokens from it.
 
-        :param overall: of the student's own tokens, twice as wide as they are pooled; None: no
-            region is told of the whole object. :param share: 0 at one region, 1 at all.
+        :param pooled: of the student's own tokens; None: no region is told of the whole object.
+        :param share: 0 at one region, 1 at all.
         """
-        size = own.sum(1).clamp(min=1)[..., None]
-        place, extent = own.transpose(1, 2) @ centers / size, size.log() / log_count(centers)
-        x = self.gather(tokens, seen, own, extent)
-        if overall is not None:
-            x = x + ((1 - share) * self.whole(overall))[:, None].to(x.dtype)
+        size = member.sum(1).clamp(min=1)[..., None]
+        place, extent = member.transpose(1, 2) @ centers / size, size.log() / log_count(centers)
+        x = self.gather(tokens, seen, member, extent)
+        if pooled is not None:
+            x = x + ((1 - share) * self.whole(pooled))[:, None].to(x.dtype)
         place = self.backbone.position(place) + self.span(extent)
         x = self.backbone.encoder(x, place, part=slice(self.early, None))
-        return x, self.upsample(seen, own, x, extent)
+        return x, self.upsample(seen, member, x, extent)
