@@ -30,6 +30,8 @@ PICTURES = {'assignment': 'Which points feed which supertoken, and how many of t
             'features': 'Features of test shapes, by t-SNE',
             'pca': 'What tokens hold: their first three principal components as colours',
             'error': "Where rebuilt tokens differ from the teacher's",
+            'cost': 'What each budget costs, part by part',
+            'accuracy': 'Accuracy of the shipped bundle against its budget',
             'loss': 'Losses', 'gate': 'What a gate is paid, what it fuses and what is lost'}
 
 
