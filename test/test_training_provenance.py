@@ -16,6 +16,7 @@
 
 import subprocess
 
+import pytest
 from training import provenance
 
 
@@ -39,6 +40,15 @@ def test_a_copy_without_history_is_told_its_commit(monkeypatch):
     assert provenance.commit() == ''
     answering(monkeypatch, {'git': 'def'})
     assert provenance.commit() == 'def+'  # what git says comes first
+
+
+def test_a_run_that_goes_on_counts_all_its_seconds(tmp_path):
+    origin = pytest.importorskip('training.tasks.origin', reason='the training side needs torch')
+    first, second = origin.Origin('cpu'), origin.Origin('cpu')
+    first.load_state_dict({'seconds': 1000.0})
+    second.load_state_dict(first.state_dict())
+    assert 1000 <= second.state_dict()['seconds'] < 2000
+    assert origin.origin_of(tmp_path / 'none.ckpt') == {}
 
 
 def test_a_gpu_is_named_where_there_is_one(monkeypatch):

@@ -14,6 +14,8 @@
 
 """The whole training on a handful of made-up shapes: teacher, student, heads, bundle."""
 
+import json
+
 from foundry_ros.bundle import load_bundle
 from foundry_ros.student import Student
 import numpy as np
@@ -150,6 +152,11 @@ def test_evaluation_fills_the_manifest(trained, root, monkeypatch, tmp_path, cap
     assert 0 <= row['complete']['accuracy'] <= 1 and len(row['complete']['seeds']) == 5
     assert set(row['part_miou']) == {'complete', 'single_view'}
     assert manifest['score_temperature'] > 0
+    written = json.loads((tmp_path / f'{manifest["name"]}.json').read_text())
+    for stage in ('distill', 'finetune'):
+        of_stage = written['trained'][stage]
+        assert of_stage['seconds'] > 0 and of_stage['machine']['cpu']
+        assert of_stage['config']['output'].startswith(str(tmp))
     load_bundle(tmp / 'bundle')
 
 

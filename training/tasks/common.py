@@ -30,6 +30,7 @@ from training.models.regions import RegionStudent
 from training.tasks import numerics
 from training.tasks.checkpoints import History, steps_of, WholeCheckpoints
 from training.tasks.optimiser import make_optimiser
+from training.tasks.origin import Origin
 from training.tasks.synchronise import SharedNorms
 from training.tasks.throughput import Throughput
 
@@ -134,7 +135,8 @@ def fit(task: Task, resume: bool) -> Path:
         accelerator=numerics.accelerator_of(t['accelerator']), precision=t['precision'],
         max_epochs=t['epochs'], gradient_clip_val=t['clip'], reload_dataloaders_every_n_epochs=1,
         logger=History(folder, steps_of(last) if resumed else None),
-        callbacks=[checkpoint, TQDMProgressBar(refresh_rate=20), Throughput()],
+        callbacks=[checkpoint, TQDMProgressBar(refresh_rate=20), Throughput(),
+                   Origin(t['accelerator'])],
         log_every_n_steps=t['log_every'], num_sanity_val_steps=0, enable_model_summary=False,
         **processes(t))
     trainer.fit(task, ckpt_path=str(last) if resumed else None)

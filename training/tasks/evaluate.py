@@ -33,6 +33,7 @@ from training import metrics
 from training.data import sets, vocabulary
 from training.provenance import commit, machine, used_sets
 from training.tasks import scores
+from training.tasks.origin import origin_of
 
 RESULTS = Path('training/results')
 
@@ -167,8 +168,12 @@ def run(config, resume=False):
     (folder / 'manifest.yaml.part').write_text(text)
     (folder / 'manifest.yaml.part').replace(folder / 'manifest.yaml')
     results = RESULTS / f'{bundle.name}.json'
+    trained = {'distill': config.get('distilled') or '',
+               'finetune': Path(config['output']) / 'last.ckpt'}
     results.write_text(json.dumps({
-        'bundle': bundle.name, 'version': bundle.version, 'config': config, 'commit': commit(),
+        'bundle': bundle.name, 'version': bundle.version, 'config': config,
+        'trained': {stage: origin_of(path) for stage, path in trained.items()},
+        'commit': commit(),
         'machine': machine(), 'sets': used_sets(config['data']),
         'seconds': round(time.time() - begun), 'temperature': temperature, 'accuracy': found},
         indent=1))
