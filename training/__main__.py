@@ -47,7 +47,7 @@ UNFIT = 'Error(s) in loading state_dict for '
 WITHOUT_CONFIG = ('check-data', 'shards', 'reproduce')
 # What a verb cannot do without: a file of another verb lacks it.
 NEEDS = {'pretrain': ('predictor',), 'distill': ('student', 'pretrained'),
-         'finetune': ('heads', 'distilled'), 'keep': ('kept',), 'export': ('bundle',),
+         'finetune': ('heads',), 'keep': ('kept',), 'export': ('bundle',),
          'evaluate': ('bundle',), 'compare': ('bundle',), 'measure': ('measure',),
          'fewshot': ('fewshot',), 'baselines': ('counts',), 'figures': ('figures',)}
 

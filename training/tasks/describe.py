@@ -87,10 +87,9 @@ def budgets_of(config) -> List[Optional[int]]:
     if 'student' not in config:
         return [None]
     odds = config.get('budgets')
-    listed = {b for b in odds if odds[b]} | set(config['beside']) if odds else \
-        config['student'].get('budgets')
-    if listed:
-        return sorted(listed)
+    drawn = [b for b in odds if odds[b]] if odds else config['student'].get('budgets')
+    if drawn:
+        return sorted({*drawn, *config.get('beside', [])})
     supertokens, groups = config['student']['supertokens'], config['data']['groups']
     return [supertokens, *range(2 * supertokens, groups + 1, supertokens)
             ] if config['student'].get('gate') else [supertokens]

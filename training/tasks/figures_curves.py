@@ -25,7 +25,7 @@ from matplotlib.ticker import (FixedLocator, FuncFormatter, LogLocator, NullLoca
 import numpy as np
 
 from training.config import ConfigError
-from training.tasks.describe import describe
+from training.tasks.describe import budgets_of, macs, network_of
 from training.tasks.figures_style import budget_colour, FAINT, PARTS
 
 
@@ -120,7 +120,8 @@ def _token_axis(axes, budgets):
 
 def cost(config):
     """Draw what each budget costs, part by part: how far tokens alone compress."""
-    counts = describe(config)['macs']
+    network, budgets = network_of(config), {*budgets_of(config), *config['figures']['budgets']}
+    counts = {str(budget): macs(network, {}, budget) for budget in sorted(budgets)}
     names = list(counts)
     figure, axes = plt.subplots(figsize=(5.2, 3.6))
     left = np.zeros(len(names))
