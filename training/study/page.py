@@ -88,7 +88,11 @@ def lines_of(study: Study, name: str, markdown: bool = False) -> List[str]:
 
 
 def plot(study: Study, name: str) -> bool:
-    """Draw accuracy against the budget, a curve a row; false where there is nothing yet."""
+    """
+    Draw what is reached against the budget, a curve a row; false where there is nothing yet.
+
+    Near the best, so that growth is seen; what is lower is an arrow at the bottom.
+    """
     from training.tasks import figures_style
     from training.tasks.figures_style import plt
     rows = [(run, tables.results(study, run)) for run in study.rows(name)]
@@ -96,27 +100,31 @@ def plot(study: Study, name: str) -> bool:
     if not rows:
         return False
     with figures_style.style():
-        figure, places = plt.subplots(1, 2, figsize=(10.5, 4.4), sharex=True)
-        for axes, kind in zip(places, ('complete', 'single_view')):
-            for i, (run, found) in enumerate(rows):
-                curve(axes, run, tables.title(study, run), found, kind, i)
+        figure, places = plt.subplots(1, 3, figsize=(15, 4.6), sharex=True)
+        for axes, (kind, (label, depth)) in zip(places, SHOWN.items()):
+            made = [[(b, tables.reached(found, b, kind)) for b in run.numbers]
+                    for run, found in rows]
+            made = [[(b, f) for b, f in points if f] for points in made]
+            best = max(100 * f.mean for points in made for _, f in points)
+            for i, ((run, _), points) in enumerate(zip(rows, made)):
+                curve(axes, points, tables.title(study, run), i, best - depth / 2)
             axes.set_xscale('log', base=2)
             axes.set_xticks(MENU, [str(b) for b in MENU])
             axes.minorticks_off()
-            axes.set(xlim=(0.85, 76), title=kind.replace('_', ' '),
-                     xlabel='token budget')
-        places[0].set_ylabel('accuracy, %')
-        places[1].legend(fontsize=7.5, loc='center left', bbox_to_anchor=(1.01, 0.5))
+            axes.set(xlim=(0.85, 76), ylim=(best - 0.53 * depth, best + depth / 8),
+                     xlabel='token budget', ylabel=label)
+        places[-1].legend(fontsize=7.5, loc='center left', bbox_to_anchor=(1.01, 0.5))
         figures_style.save(figure, study.results / f'{name}.png')
     return True
 
 
-def curve(axes, run, title, found, kind, i):
-    """Draw the accuracy of a run with its intervals."""
+def curve(axes, points, title, i, least):
+    """Draw what a run reaches at budgets, with its intervals; arrows where that is below."""
     from training.tasks.figures_style import SUPERTOKENS
-    points = [(b, tables.at(found, b, kind)) for b in run.numbers]
-    points = [(b, f) for b, f in points if f]
     where = [b * 1.018 ** (i % 5 - 2) for b, _ in points]  # side by side
+    low = [b for b, (_, f) in zip(where, points) if 100 * f.mean < least]
+    axes.plot(low, [least] * len(low), color=SUPERTOKENS[i % len(SUPERTOKENS)], linestyle='',
+              marker='$\\downarrow$', markersize=7, label='_below')
     axes.errorbar(where, [100 * f.mean for _, f in points], [100 * f.half for _, f in points],
                   label=title, color=SUPERTOKENS[i % len(SUPERTOKENS)],
                   marker='os^Dv<>'[i % 7], markersize=4, linewidth=1.3 if i else 2.2,
