@@ -60,9 +60,9 @@ def test_a_graph_that_says_something_else_is_refused(tmp_path):
     torch.manual_seed(0)
     model, other = (PointNet2(4).eval().requires_grad_(False) for _ in range(2))
     baselines.write(model, tmp_path / 'model.onnx', 'PointNet++')
-    assert baselines.difference(model, tmp_path / 'model.onnx') < 1e-3
+    assert baselines.checked(model, tmp_path / 'model.onnx') < 1e-3
     with pytest.raises(RunError, match='model.onnx differs from the model by'):
-        baselines.difference(other, tmp_path / 'model.onnx')
+        baselines.checked(other, tmp_path / 'model.onnx')
 
 
 def test_the_published_tokenizer_costs_what_the_paper_says():

@@ -18,7 +18,8 @@ import pytest
 
 torch = pytest.importorskip('torch', reason='the training side needs torch')
 
-from test_training_paper import go, load, made_up  # noqa: E402, I100
+from test_training_paper import go, made_up  # noqa: E402, I100
+from test_training_paper_configs import load  # noqa: E402
 import torch.nn.functional as F  # noqa: E402
 
 from training.models.backbone import Backbone, Size  # noqa: E402

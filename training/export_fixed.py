@@ -19,8 +19,10 @@ To check that a baseline exports and to measure its latency as the robot would r
 for the robot serve every budget and are written by :mod:`training.export`.
 """
 
+from typing import Dict
 import warnings
 
+import numpy as np
 import onnxruntime
 import torch
 from torch import nn
@@ -56,12 +58,21 @@ def write_onnx(model: Recogniser, path, budget: int, groups: int = 64, neighbour
             dynamic_axes={n: {0: 'objects'} for n in ('groups', 'centers', *names)})
 
 
-@torch.no_grad()
 def largest_difference(model: Recogniser, path, budget: int, groups, centers) -> float:
     """Give the largest absolute difference of any output between graph and model, NumPy in."""
+    return difference(FixedBudget(model, budget).eval(), path,
+                      {'groups': groups, 'centers': centers})
+
+
+@torch.no_grad()
+def difference(model: nn.Module, path, inputs: Dict[str, np.ndarray]) -> float:
+    """
+    Give the largest absolute difference of any output between a graph and what it was traced from.
+
+    :param inputs: by name, in the model's order; a graph may have lost some that it does not use.
+    """
     session = onnxruntime.InferenceSession(str(path), providers=['CPUExecutionProvider'])
-    wanted = FixedBudget(model, budget).eval()(torch.from_numpy(groups),
-                                               torch.from_numpy(centers))
-    inputs = {'groups': groups, 'centers': centers}
+    wanted = model(*map(torch.from_numpy, inputs.values()))
+    wanted = wanted if isinstance(wanted, tuple) else (wanted,)
     got = session.run(None, {i.name: inputs[i.name] for i in session.get_inputs()})
     return float(max(abs(g - w.numpy()).max() for g, w in zip(got, wanted)))

@@ -122,13 +122,18 @@ def curve(axes, points, title, i, least):
     """Draw what a run reaches at budgets, with its intervals; arrows where that is below."""
     from training.tasks.figures_style import SUPERTOKENS
     where = [b * 1.018 ** (i % 5 - 2) for b, _ in points]  # side by side
-    low = [b for b, (_, f) in zip(where, points) if 100 * f.mean < least]
-    axes.plot(low, [least] * len(low), color=SUPERTOKENS[i % len(SUPERTOKENS)], linestyle='',
-              marker='$\\downarrow$', markersize=7, label='_below')
+    arrows(axes, [b for b, (_, f) in zip(where, points) if 100 * f.mean < least], least,
+           SUPERTOKENS[i % len(SUPERTOKENS)])
     axes.errorbar(where, [100 * f.mean for _, f in points], [100 * f.half for _, f in points],
                   label=title, color=SUPERTOKENS[i % len(SUPERTOKENS)],
                   marker='os^Dv<>'[i % 7], markersize=4, linewidth=1.3 if i else 2.2,
                   elinewidth=0.8, capsize=2)
+
+
+def arrows(axes, where, least: float, color):
+    """Point down at the bottom where something is lower."""
+    axes.plot(where, [least] * len(where), color=color, marker='$\\downarrow$', markersize=7,
+              linestyle='', label='_below')
 
 
 def points(study: Study, kind: str, x: str):
@@ -190,6 +195,4 @@ def frontier(axes, rows, titles, lines: bool, least: float):
         color = SUPERTOKENS[i % len(SUPERTOKENS)]
         axes.plot(*zip(*made), label=title, color=color, marker='os^Dv<>'[i % 7], markersize=4,
                   linewidth=2.2 if i == 0 else 1, linestyle='-' if lines else '')
-        low = [x for x, y in made if y < least]
-        axes.plot(low, [least] * len(low), color=color, marker='$\\downarrow$', markersize=7,
-                  linestyle='', label='_below')
+        arrows(axes, [x for x, y in made if y < least], least, color)
