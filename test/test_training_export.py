@@ -42,14 +42,14 @@ def samples(alike: bool):
 def exported(kind, path):
     torch.manual_seed(0)
     student = Foundry(SMALL, 16) if kind == 'published' else Student(
-        SMALL, 16, assignment=kind, positions=kind == 'soft')
+        SMALL, 16, positions=kind == 'positions')
     torch.nn.init.normal_(student.supertokens.supertokens)
     model = Recogniser(student, 16, 3, 4).eval()
     export.write_onnx(model, path)
     return model
 
 
-@pytest.fixture(scope='module', params=['hard', 'soft', 'published'])
+@pytest.fixture(scope='module', params=['hard', 'positions', 'published'])
 def pair(request, tmp_path_factory):
     path = tmp_path_factory.mktemp('export') / 'model.onnx'
     return exported(request.param, path), path

@@ -40,9 +40,9 @@ def clouds(batch=3, seed=0):
             torch.randn(batch, 64, 3, generator=g) * 0.4)
 
 
-def small_student(assignment, **options):
+def small_student(**options):
     torch.manual_seed(0)
-    return Student(SMALL, 24, assignment=assignment, **options)
+    return Student(SMALL, 24, **options)
 
 
 def test_parameter_counts_equal_table_5_of_the_paper():
@@ -106,10 +106,9 @@ def test_a_budget_is_met_exactly(budget):
     assert used + kept == budget and used <= 16
 
 
-@pytest.mark.parametrize('assignment', ['hard', 'soft'])
 @pytest.mark.parametrize('budget', MENU)
-def test_the_encoder_sees_the_budget_even_when_the_gate_ties(assignment, budget):
-    student = small_student(assignment).eval()
+def test_the_encoder_sees_the_budget_even_when_the_gate_ties(budget):
+    student = small_student().eval()
     torch.nn.init.zeros_(student.gate[-1].weight)  # every token as fusable as any other
     seen = []
     student.backbone.encoder.blocks[0].register_forward_pre_hook(
@@ -120,9 +119,8 @@ def test_the_encoder_sees_the_budget_even_when_the_gate_ties(assignment, budget)
     torch.testing.assert_close(rebuilt.back.sum(2), torch.ones(3, 64))
 
 
-@pytest.mark.parametrize('assignment', ['hard', 'soft'])
-def test_kept_tokens_are_the_least_fusable_and_are_not_fused(assignment):
-    student = small_student(assignment).eval()
+def test_kept_tokens_are_the_least_fusable_and_are_not_fused():
+    student = small_student().eval()
     rebuilt = student(*clouds(), 32)
     kept = rebuilt.back[:, :, 16:].sum(2).bool()
     assert (kept.sum(1) == 16).all()
@@ -131,9 +129,8 @@ def test_kept_tokens_are_the_least_fusable_and_are_not_fused(assignment):
     assert (rebuilt.back[:, :, :16].sum(2)[kept] == 0).all()
 
 
-@pytest.mark.parametrize('assignment', ['hard', 'soft'])
-def test_no_task_gradient_reaches_the_gate(assignment):
-    student = small_student(assignment)
+def test_no_task_gradient_reaches_the_gate():
+    student = small_student()
     student(*clouds(), 32).tokens.sum().backward()
     assert all(p.grad is None for p in student.gate.parameters())
     assert student.supertokens.supertokens.grad.abs().sum() > 0
@@ -142,7 +139,7 @@ def test_no_task_gradient_reaches_the_gate(assignment):
 
 def test_a_supertoken_without_tokens_keeps_its_learned_value_and_is_not_nan():
     torch.manual_seed(0)
-    dso = DynamicSupertokens(24, 16, 'hard').eval()
+    dso = DynamicSupertokens(24, 16).eval()
     tokens = torch.randn(2, 1, 24).expand(2, 64, 24)  # all alike: all go to one supertoken
     supertokens, back, filled = dso(tokens, None, 16)
     assert filled.sum(1).tolist() == [1, 1]
@@ -152,7 +149,7 @@ def test_a_supertoken_without_tokens_keeps_its_learned_value_and_is_not_nan():
 
 
 def test_an_empty_supertoken_does_not_change_what_the_encoder_says():
-    student = small_student('hard').eval()
+    student = small_student().eval()
     groups, centers = clouds(1)
     groups, centers = groups[:, :1].expand(1, 64, 32, 3), centers[:, :1].expand(1, 64, 3)
     tokens = student.backbone.tokenizer(groups)
@@ -169,7 +166,7 @@ def test_an_empty_supertoken_does_not_change_what_the_encoder_says():
 
 def test_hard_supertokens_are_the_means_of_their_tokens():
     torch.manual_seed(0)
-    dso = DynamicSupertokens(24, 4, 'hard').eval()
+    dso = DynamicSupertokens(24, 4).eval()
     with torch.no_grad():
         dso.supertokens.normal_()
     tokens = torch.randn(1, 64, 24)
@@ -183,7 +180,7 @@ def test_hard_supertokens_are_the_means_of_their_tokens():
 @pytest.mark.parametrize('start, agree', [('similar', True), ('random', False)])
 def test_similar_tokens_go_together_from_the_first_step_on(start, agree):
     torch.manual_seed(0)
-    dso = DynamicSupertokens(64, 16, 'hard', start=start).train()
+    dso = DynamicSupertokens(64, 16, start=start).train()
     kinds = torch.randn(8, 64)
     tokens = (kinds[:, None] + 0.1 * torch.randn(8, 8, 64)).reshape(1, 64, 64)
     first, second = (dso(tokens, None, 16)[1][0].argmax(1).view(8, 8) for _ in range(2))
@@ -193,7 +190,7 @@ def test_similar_tokens_go_together_from_the_first_step_on(start, agree):
 
 def test_supertokens_of_similar_tokens_begin_as_their_mean():
     torch.manual_seed(0)
-    dso = DynamicSupertokens(24, 4, 'hard', start='similar').eval()
+    dso = DynamicSupertokens(24, 4, start='similar').eval()
     tokens = torch.randn(1, 64, 24)
     supertokens, back, filled = dso(tokens, None, 4)
     assert filled.all()
@@ -222,22 +219,10 @@ def test_nested_supertokens_begin_similar_and_know_where_their_tokens_are(name):
     student = make_student(config.load([f'training/configs/small/{f}'
                                         for f in ('distill.yaml', name)]))
     assert isinstance(student, Student) and student.positions
-    assert student.supertokens.assignment == 'hard' and student.supertokens.count == 16
+    assert student.supertokens.count == 16
     assert torch.equal(student.supertokens.key.weight, torch.eye(128))
 
 
-def test_a_prefix_of_soft_supertokens_is_the_smaller_set():
-    torch.manual_seed(0)
-    dso = DynamicSupertokens(24, 16, 'soft').eval()
-    tokens = torch.randn(2, 64, 24)
-    torch.testing.assert_close(dso(tokens, None, 4)[0], dso(tokens, None, 16)[0][:, :4])
-
-
 def test_the_control_without_an_encoder_does_not_depend_on_the_budget():
-    student = small_student('soft', encode=False).eval()
+    student = small_student(encode=False).eval()
     torch.testing.assert_close(student(*clouds(), 1).tokens, student(*clouds(), 64).tokens)
-
-
-def test_an_unknown_assignment_is_refused():
-    with pytest.raises(ValueError, match='hard or soft'):
-        DynamicSupertokens(8, 2, 'fuzzy')

@@ -167,6 +167,8 @@ def test_evaluation_fills_the_manifest(trained, root, monkeypatch, tmp_path, cap
     (['evaluate', '--config', f'{CONFIGS}/finetune.yaml', 'bundle.output=nowhere'], 'nowhere'),
     (['distill', '--config', f'{CONFIGS}/distill.yaml', 'student.assignment=hard'],
      "student lacks 'supertokens'"),
+    (['distill', '--config', f'{CONFIGS}/distill.yaml', 'student.assignment=soft'],
+     "student.assignment is regions or hard, not 'soft'"),
 ])
 def test_a_wrong_request_is_one_line(arguments, said, capsys, tmp_path):
     extra = [f'output={tmp_path}', 'trainer.compile=false', f'data.cache={tmp_path}']

@@ -50,8 +50,7 @@ class AnyBudget(nn.Module):
         x = torch.cat([fused, own], dim=1)
         mask = torch.cat([hidden, torch.zeros_like(own[..., 0])], dim=1)[:, None, None]
         x = student.backbone.encoder(
-            x, torch.cat([torch.zeros_like(fused), place], dim=1),
-            mask if dso.assignment == 'hard' else None)
+            x, torch.cat([torch.zeros_like(fused), place], dim=1), mask)
         back = torch.cat([back * (1 - kept)[..., None], mine], dim=2)
         rebuilt = student.upsample(seen + back @ x)
         features = pool(rebuilt)
@@ -64,10 +63,6 @@ class AnyBudget(nn.Module):
         scores = scores[:, :, :used]
         fused = (1 - kept)[..., None]
         seeds = dso.supertokens[:used]
-        if dso.assignment == 'soft':
-            gather, back = (scores - kept[..., None] * 1e4).softmax(1), scores.softmax(2)
-            gathered = dso.out(gather.transpose(1, 2) @ dso.value(seen))
-            return seeds + gathered, back, torch.zeros_like(gathered[..., 0])
         best = scores.max(dim=2, keepdim=True).values
         back = (scores == best).float()
         back = back * (back.cumsum(2) == 1).float()  # the first of equals, as argmax has it

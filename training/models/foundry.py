@@ -53,7 +53,7 @@ class Foundry(Student):
     def __init__(self, size: Size, teacher_width: int, supertokens: int = 16, gate: bool = True,
                  ratio: float = 0.5, content: bool = True, temperature: float = 1.0,
                  start: str = 'random', positions: bool = False):
-        super().__init__(size, teacher_width, supertokens, 'hard', positions, start=start)
+        super().__init__(size, teacher_width, supertokens, positions, start=start)
         if gate and positions:
             raise ValueError('positions of supertokens are for a student without a gate')
         self.gated, self.ratio, self.content = gate, ratio, content

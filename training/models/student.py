@@ -52,23 +52,21 @@ class Student(nn.Module):
     Tokenizer, gate, supertokens, encoder and upsampling.
 
     :param size: of its backbone. :param teacher_width: of the tokens that it rebuilds.
-    :param supertokens: s. :param assignment: see :class:`DynamicSupertokens`.
+    :param supertokens: s.
     :param positions: give positions to the supertokens' keys and values and to the residual of
         the upsampling (the paper: no).
     :param encode: false for the control without an encoder, rebuilt = MLP(T).
-    :param start: of the supertokens, see there.
+    :param start: of the supertokens, see :class:`DynamicSupertokens`.
     """
 
     def __init__(self, size: Size, teacher_width: int, supertokens: int = 16,
-                 assignment: str = 'hard', positions: bool = False, encode: bool = True,
-                 start: str = 'random'):
+                 positions: bool = False, encode: bool = True, start: str = 'random'):
         super().__init__()
         self.positions, self.encode = positions, encode
         self.summary_widths = (2 * teacher_width,)
         self.backbone = Backbone(size)
         self.gate = nn.Sequential(nn.Linear(size.width, 128), nn.GELU(), nn.Linear(128, 1))
-        self.supertokens = DynamicSupertokens(size.width, supertokens, assignment,
-                                              start=start)
+        self.supertokens = DynamicSupertokens(size.width, supertokens, start=start)
         self.upsample = Upsample(size.width, teacher_width)
 
     def forward(self, groups: torch.Tensor, centers: torch.Tensor, budget: int) -> Rebuilt:
@@ -107,10 +105,8 @@ class Student(nn.Module):
         own, place = own.chunk(2, dim=-1)
         x = torch.cat([fused, own], dim=1)
         place = torch.cat([torch.zeros_like(fused), place], dim=1)
-        mask = None
-        if self.supertokens.assignment == 'hard':
-            hidden = torch.zeros_like(filled, dtype=x.dtype).masked_fill(~filled, -1e4)
-            mask = torch.cat([hidden, torch.zeros_like(own[..., 0])], dim=1)[:, None, None]
+        hidden = torch.zeros_like(filled, dtype=x.dtype).masked_fill(~filled, -1e4)
+        mask = torch.cat([hidden, torch.zeros_like(own[..., 0])], dim=1)[:, None, None]
         x = self.backbone.encoder(x, place, mask)
         back = torch.cat([back * (1 - kept)[..., None], mine], dim=2)
         return back @ x, back

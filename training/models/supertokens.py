@@ -27,37 +27,30 @@ class DynamicSupertokens(nn.Module):
 
     Every supertoken and every token are compared once; the same comparison gathers (tokens to
     supertokens) and hands back (supertokens to tokens), so CAU needs no attention of its own.
-    The set is nested: the first b of it are used for budget b.
-
-    * ``hard`` is the paper's: each token goes to its most similar supertoken (Gumbel-Softmax with
-      a straight-through gradient in training), which becomes the mean of its tokens' values. One
-      that got no token keeps its learned value and is masked in the encoder.
-    * ``soft`` gathers with a softmax over the tokens for each supertoken and hands back with a
-      softmax over the supertokens for each token. What a supertoken gathers then does not depend
-      on how many others there are, so a prefix of the set is a good set.
+    The set is nested: the first b of it are used for budget b. Each token goes to its most similar
+    supertoken (Gumbel-Softmax with a straight-through gradient in training), which becomes the
+    mean of its tokens' values. One that got no token keeps its learned value and is masked in the
+    encoder.
 
     :param width: d. :param count: s, the size of the whole set.
-    :param temperature: of the Gumbel-Softmax (hard only).
-    :param start: of hard ones. ``random``: projections and small supertokens as is usual; it
-        takes long until scores exceed the Gumbel noise, tokens are given out at random until
-        then. ``similar``: no projections and supertokens far apart, so that similar tokens go
-        together, and a supertoken is their mean, from the first step on.
+    :param temperature: of the Gumbel-Softmax.
+    :param start: ``random``: projections and small supertokens as is usual; it takes long until
+        scores exceed the Gumbel noise, tokens are given out at random until then. ``similar``: no
+        projections and supertokens far apart, so that similar tokens go together, and a
+        supertoken is their mean, from the first step on.
     """
 
-    def __init__(self, width: int, count: int = 16, assignment: str = 'hard',
-                 temperature: float = 1.0, start: str = 'random'):
+    def __init__(self, width: int, count: int = 16, temperature: float = 1.0,
+                 start: str = 'random'):
         super().__init__()
-        if assignment not in ('hard', 'soft'):
-            raise ValueError(f'assignment is hard or soft, not {assignment!r}')
         if start not in ('random', 'similar'):
             raise ValueError(f'start is random or similar, not {start!r}')
-        self.assignment, self.count, self.temperature = assignment, count, temperature
+        self.count, self.temperature = count, temperature
         self.supertokens = nn.Parameter(torch.empty(count, width))
         self.query, self.key, self.value, self.out = (
             nn.Linear(width, width, bias=False) for _ in range(4))
-        std = 1.0 if assignment == 'soft' else 0.02
+        std = 10.0 if start == 'similar' else 0.02
         if start == 'similar':
-            std = 10.0
             for projection in (self.query, self.key, self.value, self.out):
                 nn.init.eye_(projection.weight)
         nn.init.trunc_normal_(self.supertokens, std=std, a=-2 * std, b=2 * std)
@@ -78,16 +71,11 @@ class DynamicSupertokens(nn.Module):
         gather, back = self._assign(scores, fused)
         mean = gather.to(tokens.dtype).transpose(1, 2) @ self.value(tokens)
         filled = gather.detach().sum(1) > 0
-        gathered = self.out(mean)
-        if self.assignment == 'soft':
-            return seeds + gathered, back.to(tokens.dtype), filled
-        return torch.where(filled[..., None], gathered, seeds), back.to(tokens.dtype), filled
+        gathered = torch.where(filled[..., None], self.out(mean), seeds)
+        return gathered, back.to(tokens.dtype), filled
 
     def _assign(self, scores, fused):
         """Give the weights that gather and those that hand back, both (B, c, used)."""
-        if self.assignment == 'soft':
-            gather = (scores + (fused - 1) * 1e4).softmax(dim=1)
-            return gather, scores.softmax(dim=2)
         if self.training:
             back = F.gumbel_softmax(scores, self.temperature, hard=True)
         else:

@@ -61,7 +61,9 @@ def _make(s, size, width):
     if s['assignment'] == 'regions':
         return RegionStudent(size, width, s['pooled'], s['encode'], s['residual'],
                              s.get('early', 0))
-    return Student(size, width, s['supertokens'], s['assignment'], s['positions'], s['encode'],
+    if s['assignment'] != 'hard':
+        raise ConfigError(f"student.assignment is regions or hard, not {s['assignment']!r}")
+    return Student(size, width, s['supertokens'], s['positions'], s['encode'],
                    s.get('start', 'random'))
 
 
