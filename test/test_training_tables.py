@@ -31,7 +31,7 @@ from training import config as configuration  # noqa: E402
 from training.__main__ import main  # noqa: E402
 from training.models.backbone import Backbone, Size  # noqa: E402
 from training.models.heads import ClassHead, PartHead  # noqa: E402
-from training.study import commands, memory, published, runs, tables  # noqa: E402
+from training.study import commands, equal_cost, memory, published, runs, tables  # noqa: E402
 from training.tasks import scores  # noqa: E402
 from training.tasks.common import weights  # noqa: E402
 from training.tasks.describe import describe  # noqa: E402
@@ -98,6 +98,51 @@ def test_a_row_shows_what_it_is_about_of_what_was_measured(tmp_path, monkeypatch
             ('as trained', 0.9), ('random 16', 0.8), ('random 1', 0.1))}}))
     assert commands.outcome(line, row['shows']).endswith('here: random 16: accuracy 80.00 ± 1.00')
     assert 'as trained' in commands.outcome(line) and 'random 1:' in commands.outcome(line)
+
+
+@pytest.mark.parametrize('name', ['1', '2'])
+def test_means_over_the_epochs_of_unfreezing_are_those_of_the_paper(name):
+    others, checked = [], 0
+    for row in PUBLISHED[name]['rows']:
+        assert sorted(row.get('unfreeze', EVERY)) == EVERY
+        for key in row['published'] if 'unfreeze' in row else ():
+            if '±' in row['published'][key]:
+                mean, deviation = (float(v) for v in row['published'][key].split(' ± '))
+                values = [float(v[key]) for v in row['unfreeze'].values() if key in v]
+                same = (np.mean(values), np.std(values, ddof=1)) == pytest.approx(
+                    (mean, deviation), abs=0.016)
+                others += [] if same else [(row['title'], key)]
+                checked += 1
+    # There the paper's own means are not those of its rows.
+    assert others == ([] if name == '1' else [
+        ('λ = 1e-5, frozen', 'obj_only'), ('λ = 1e-5, frozen', 'pb_t50_rs'),
+        ('λ = 1e-5, unfrozen', 'obj_only')])
+    assert checked == {'1': 88, '2': 368}[name]
+
+
+EVERY = [0, 100, 150, 300]
+
+
+def test_a_row_is_fine_tuned_for_each_epoch_of_unfreezing(tmp_path, monkeypatch):
+    row = next(r for r in PUBLISHED['1']['rows'] if r['title'] == 'Foundry, s = 16, unfrozen')
+    lines = [text for text in commands.of_row(row) if ' finetune ' in text]
+    shown = [text for text in lines if 'omni' not in text and 'scan' not in text]
+    made = [commands.configuration_of(text) for text in shown]
+    assert [c['unfreeze'] for c in made] == [100, 0, 150, 100, 0, 150, 0, 300]
+    assert len({c['output'] for c in made}) == len(made) and len(lines) == 20
+    assert commands.published_at(row, shown[1]).endswith('let learn at epoch 0: 91.53')
+    assert commands.published_at(row, shown[-1]).endswith('let learn at epoch 300: 81.90, 84.87')
+    assert commands.means(row) == []
+    monkeypatch.chdir(tmp_path)  # where nothing was run
+    for config, reached in zip(made[:3], (0.9, 0.91, 0.92)):
+        folder = Path(config['output'])
+        folder.mkdir(parents=True)
+        (folder / 'accuracy.json').write_text(json.dumps({'accuracy': {
+            'as trained': {'mean': reached, 'std': 0.0}}}))
+    monkeypatch.setattr(commands, 'configuration_of', dict(zip(shown, made)).get)
+    monkeypatch.setattr(commands, 'of_row', lambda _: shown)
+    assert commands.means(row) == [
+        'here, over 3 epochs of unfreezing: modelnet40 accuracy 91.00 ± 1.00']
 
 
 def test_a_correlation_is_over_what_the_rows_of_another_table_reached(monkeypatch):
@@ -277,3 +322,20 @@ def test_costs_of_another_network_are_not_shown(tmp_path):
         'any': tables.fresh.network_of(study, study.runs['any']), 'foundry': 'another'}}
     (tmp_path / 'cost.json').write_text(json.dumps(cost))
     assert set(tables.costs(study)) == {'any'}
+
+
+def test_at_equal_cost_the_largest_budget_that_costs_no_more_is_taken(monkeypatch):
+    times = {'any': {1: 1.0, 2: 1.1, 16: 1.8, 64: 3.5}, 'tome': {1: 0.9, 16: 1.8, 64: 3.0}}
+    costs = {run: {str(b): {'milliseconds': ms, 'macs': {'total': 1e6 * b}}
+                   for b, ms in row.items()} for run, row in times.items()}
+    monkeypatch.setattr(tables, 'costs', lambda study: costs)
+    study = replace(STUDY, tables={'t': {'rows': ['any', 'tome'], 'equal_cost': 'any'}})
+    monkeypatch.setattr(tables, 'difference', lambda study, pairs, kind: tables.Figure(
+        pairs[1] / 100, 0.01, 3, 'seeds'))
+    _, *made = equal_cost.rows(study, 't', 'milliseconds')
+    assert [row[1:5] for row in made] == [['1', '0.90', 'none', ''], ['16', '1.80', '16', '1.80'],
+                                          ['64', '3.00', '16', '1.80']]
+    assert made[1][5] == '16.0 ± 1.0' and {row[0] for row in made} == {STUDY.runs['tome'].title}
+    assert equal_cost.rows(study, 't', 'macs')[3][1:4] == ['64', '64.00', '64']
+    assert tables.ratio(costs, ('any', 64, 'tome', 64)) == '1.17'
+    assert equal_cost.rows(replace(study, tables={'t': {'rows': ['tome']}}), 't', 'macs') == []

@@ -14,6 +14,8 @@
 
 """Configuration: a YAML file, changed by dotted overrides such as ``optimiser.lr=5e-4``."""
 
+from copy import deepcopy
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Dict, Sequence
 
@@ -76,12 +78,17 @@ def _value(name: str, before: Any, text: str) -> Any:
 def _read(path: Path) -> Dict[str, Any]:
     """Read a file upon its base."""
     try:
-        config = yaml.safe_load(path.read_text()) or {}
+        config = deepcopy(_parsed(path.read_text()))
     except (OSError, yaml.YAMLError) as error:
         raise ConfigError(f'cannot read {path}: {" ".join(str(error).split())}') from None
     if 'base' in config:
         config = _merged(_read(path.parent / config.pop('base')), config)
     return config
+
+
+@lru_cache(maxsize=256)  # a table of the paper reads a few files some hundred times
+def _parsed(text: str) -> Dict[str, Any]:
+    return yaml.safe_load(text) or {}
 
 
 def _merged(base, over):

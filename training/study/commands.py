@@ -26,6 +26,7 @@ import subprocess
 import sys
 from typing import Any, Dict, List, Optional, Tuple
 
+import numpy as np
 from scipy import stats
 
 from training import config as configuration
@@ -36,15 +37,22 @@ from training.study.runs import Study
 PAPER = 'training/configs/paper'
 DATA = ('modelnet40', 'omniobject3d', 'scanobjectnn_bg', 'scanobjectnn_only', 'scanobjectnn_pb',
         'shapenet55', 'shapenetpart')
-UNFREEZING = ('a fine-tuning here is of one of them: add unfreeze=EPOCH (0, 100 or 150; parts: 0 '
-              'or 300) and output=FOLDER for another')
+# Epochs at which a student's encoder is let learn in fine-tuning (Foundry, section D); that of the
+# configuration first.
+EPOCHS = dict(dict.fromkeys(DATA, (100, 0, 150)), shapenetpart=(0, 300))
+AT = '_unfrozen_at_'
+# What the paper's tables call the figures of a data set.
+COLUMNS = dict({data: (data,) for data in DATA}, scanobjectnn_bg=('obj_bg',),
+               scanobjectnn_only=('obj_only',), scanobjectnn_pb=('pb_t50_rs',),
+               shapenetpart=('miou_c', 'miou_i'))
 
 
 def of_row(row: Dict[str, Any]) -> List[str]:
     """
     Give the command lines of the published recipe of a row.
 
-    In the file a command is a verb and its files, ``DATA`` for each data set in turn.
+    In the file a command is a verb and its files, ``DATA`` for each data set in turn; a row with
+    ``unfreeze`` is fine-tuned once for each epoch at which the encoder is let learn.
     """
     found = []
     for text in row.get('paper', []):
@@ -56,9 +64,48 @@ def of_row(row: Dict[str, Any]) -> List[str]:
             words = rest.replace('DATA', f'{data}.yaml').replace(' + ', ' ').split()
             files = [f'--config {PAPER}/{w}' for w in words if w.endswith('.yaml')]
             resume = [] if verb == 'describe' else ['--resume']
-            found.append(' '.join(['python -m training', verb, *resume, *files,
-                                   *(w for w in words if not w.endswith('.yaml'))]))
+            line = ' '.join(['python -m training', verb, *resume, *files,
+                             *(w for w in words if not w.endswith('.yaml'))])
+            more = EPOCHS[data][1:] if data and 'unfreeze' in row else ()
+            found += [line, *(f'{line} unfreeze={epoch} run={data}{AT}{epoch}' for epoch in more)]
     return found
+
+
+def published_at(row: Dict[str, Any], line: str) -> str:
+    """Give the paper's figures of a fine-tuning that lets the encoder learn at some epoch."""
+    data = next((d for d in DATA if f'/{d}.yaml' in line), None)
+    if data is None or 'unfreeze' not in row or ' finetune ' not in line:
+        return ''
+    epoch = int(line.rpartition(AT)[2]) if AT in line else EPOCHS[data][0]
+    return f'   # paper, let learn at epoch {epoch}: ' + ', '.join(
+        row['unfreeze'][epoch][name] for name in COLUMNS[data])
+
+
+def over_epochs(row: Dict[str, Any]) -> Dict[str, Dict[str, Dict[str, List[float]]]]:
+    """
+    Gather what the fine-tunings of a row have measured, over the epochs at which they unfreeze.
+
+    :return: data set, way to fewer tokens, figure: a mean for each epoch.
+    """
+    found: Dict[str, Dict[str, Dict[str, List[float]]]] = {}
+    for line in of_row(row):
+        for way, figures in measured(line).items():
+            data = Path(configuration_of(line)['output']).name.partition(AT)[0]
+            for name, values in figures.items():
+                found.setdefault(data, {}).setdefault(way, {}).setdefault(name, []).append(
+                    values['mean'])
+    return found
+
+
+def means(row: Dict[str, Any]) -> List[str]:
+    """Write mean and deviation over the epochs of unfreezing, as the paper's tables do, in %."""
+    if 'unfreeze' not in row:
+        return []
+    return [f'here, over {len(values)} epochs of unfreezing: {data} {name} '
+            f'{100 * np.mean(values):.2f} ± {100 * np.std(values, ddof=1):.2f}'
+            for data, ways in over_epochs(row).items()
+            for name, values in ways.get(row.get('shows', 'as trained'), {}).items()
+            if len(values) > 1]
 
 
 def lines_of(study: Study, name: str) -> List[str]:
@@ -67,8 +114,6 @@ def lines_of(study: Study, name: str) -> List[str]:
         raise ConfigError(f"table {name!r} is none of the paper's, it has no recipe there")
     about = study.tables[name]['published']
     lines = [study.tables[name]['title'], f'paper: {about["source"]}', '']
-    if 'unfreezing' in about['source']:
-        lines[2:2] = [UNFREEZING]
     for row in about['rows']:
         figures = [f'{about["columns"][k]} {row["published"][k]}' for k in about['columns']
                    if k in row['published']]
@@ -76,8 +121,9 @@ def lines_of(study: Study, name: str) -> List[str]:
         if 'correlates' in row:
             lines += [f'    # {line}' for line in correlation(study, **row['correlates'])]
             continue
-        lines += [f'    {line}{outcome(line, row.get("shows"))}'
+        lines += [f'    {line}{published_at(row, line)}{outcome(line, row.get("shows"))}'
                   for line in of_row(row) or ['# no recipe in the paper']]
+        lines += [f'    # {text}' for text in means(row)]
     return lines
 
 
@@ -95,11 +141,10 @@ def correlation(study: Study, table: str, ending: str, key: str, shown: str) -> 
                 if w.startswith(f'{key}=')]
         if not told or not row['title'].endswith(ending):
             continue
-        for line in of_row(row):
-            for figure, values in measured(line).get(shown, {}).items():
-                name = Path(configuration_of(line)['output']).name
-                reached.setdefault(f'{name} {figure}', []).append(
-                    (float(told[0]), values['mean']))
+        for data, ways in over_epochs(row).items():
+            for figure, values in ways.get(shown, {}).items():
+                reached.setdefault(f'{data} {figure}', []).append(
+                    (float(told[0]), float(np.mean(values))))
     lines = [f'over the rows of table {table}: python -m training reproduce --table {table} '
              '--scale paper --run']
     return lines + [f'here: {name} {stats.spearmanr(*zip(*pairs))[0]:.4f} ({len(pairs)} rows)'

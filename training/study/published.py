@@ -58,7 +58,8 @@ def extended(study: Study) -> Study:
         compared = about.get('differences', [])
         names += [name for row in compared for name in (row[0], row[2])]
         found[path.stem] = {'title': about['title'], 'rows': list(dict.fromkeys(names)),
-                            'differences': compared, 'published': about}
+                            'differences': compared, 'published': about,
+                            **{k: about[k] for k in ('equal_cost',) if k in about}}
         wrong = [name for name in found[path.stem]['rows'] if name not in study.runs]
         if wrong:
             raise ConfigError(f'{path} has a row for {wrong[0]!r}, which is no run')
@@ -223,13 +224,14 @@ def losses_against(study: Study, names: Sequence[str]) -> List[str]:
 def table(study: Study, name: str) -> List[str]:
     """Give the lines of a table for a terminal."""
     head, body = rows(study, name)
-    told = tables.differences(study, name)
     return [study.tables[name]['title'], '', *tables.aligned([head, *body]), '',
-            *(tables.aligned(told) + [''] if told else []), *notes(study, name)]
+            *(line for told in tables.compared(study, name)
+              for line in (*tables.aligned(told), '')), *notes(study, name)]
 
 
 def markdown(study: Study, name: str) -> List[str]:
     """Give the lines of a table for a page."""
     head, body = rows(study, name)
-    return [*tables.marked([head, *body]), *tables.marked(tables.differences(study, name)),
+    return [*tables.marked([head, *body]),
+            *(line for told in tables.compared(study, name) for line in tables.marked(told)),
             *(part for note in notes(study, name) for part in (note, ''))]

@@ -188,9 +188,9 @@ def differences(study: Study, name: str) -> List[List[str]]:
 
     A table asks for run, tokens, run, tokens and, where the paper has it, what it says of them.
     """
-    asked = study.tables[name].get('differences', [])
+    asked, cost = study.tables[name].get('differences', []), costs(study)
     made = [['first', 'second', 'first - second: complete', 'single view', 'parts mIoU_I',
-             'seeds']]
+             'seeds', 'first / second: ms']]
     claims = any(len(row) > 4 for row in asked)
     made[0] += ['paper'] * claims
     for first, budget, second, less, *claim in asked:
@@ -198,15 +198,24 @@ def differences(study: Study, name: str) -> List[List[str]]:
         found = [difference(study, pairs, kind) for kind in ('complete', 'single_view', 'parts')]
         titles = [f'{title(study, study.runs[n])}, {b}' for n, b in (pairs[:2], pairs[2:])]
         made.append([*titles, *('not run' if f is None else f.text() for f in found),
-                     str(found[0].seeds if found[0] else 0), *(claim or ['–'])[:claims]])
+                     str(found[0].seeds if found[0] else 0), ratio(cost, pairs),
+                     *(claim or ['–'])[:claims]])
     return made if asked else []
+
+
+def ratio(cost, pairs) -> str:
+    """Write how many times as long one takes as the other, see :func:`difference`."""
+    rows = [cost.get(n, {}).get(str(b)) for n, b in (pairs[:2], pairs[2:])]
+    if None in rows:
+        return '–'
+    return f'{rows[0]["milliseconds"] / rows[1]["milliseconds"]:.2f}'
 
 
 NOTE = ("Accuracy in % and 95 % intervals: over seeds (Student's t) where there are three, else "
         'over shapes (*). Parts: complete clouds, category given; every category has two test '
         'shapes, so mIoU_C is mIoU_I. ms: an object in onnxruntime on one thread, all rows side '
         'by side; costs are without heads but for ms. Differences: seed by seed, over shapes '
-        'shape by shape.')
+        'shape by shape. What costs no more is the largest budget of which that was measured.')
 
 
 def aligned(rows: List[List[str]]) -> List[str]:
@@ -223,11 +232,18 @@ def marked(rows: List[List[str]]) -> List[str]:
 
 def table(study: Study, name: str) -> List[str]:
     """Give the lines of a table for a terminal."""
-    told = differences(study, name)
     return [study.tables[name]['title'], '', *aligned([HEAD, *body(study, name)]), '',
-            *(aligned(told) + [''] if told else []), NOTE]
+            *(line for told in compared(study, name) for line in (*aligned(told), '')), NOTE]
 
 
 def markdown(study: Study, name: str) -> List[str]:
     """Give the lines of a table for a page."""
-    return [*marked([HEAD, *body(study, name)]), *marked(differences(study, name)), NOTE]
+    return [*marked([HEAD, *body(study, name)]),
+            *(line for told in compared(study, name) for line in marked(told)), NOTE]
+
+
+def compared(study: Study, name: str) -> List[List[List[str]]]:
+    """Give the cells of all comparisons that a table asks for, each with a heading."""
+    from training.study import equal_cost  # which is made of what is here
+    made = [differences(study, name), *(equal_cost.rows(study, name, by) for by in equal_cost.BY)]
+    return [told for told in made if told]
