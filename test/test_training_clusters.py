@@ -20,6 +20,8 @@ torch = pytest.importorskip('torch', reason='the training side needs torch')
 
 from training.models.grouping import group, take  # noqa: E402, I100
 from training.models.reduce import fps_select, kmeans, schedule  # noqa: E402
+from training.models.reduce.interpolation import interpolation  # noqa: E402
+from training.models.reduce.larger_groups import regroup  # noqa: E402
 from training.models.reduce.assignment import merge, nearest  # noqa: E402
 
 
@@ -76,11 +78,11 @@ def test_farthest_centres_are_the_first_ones_where_they_are_in_that_order():
 def test_interpolation_is_exact_at_what_was_chosen_and_for_constants():
     centers = features(2, 32, 3)
     chosen = centers[:, :8]
-    back = fps_select.interpolation(centers, chosen)
+    back = interpolation(centers, chosen)
     torch.testing.assert_close(back.sum(2), torch.ones(2, 32))
     assert (back > 0).sum(2).max() <= 3 and (back >= 0).all()
     torch.testing.assert_close(back[:, :8], torch.eye(8).expand(2, -1, -1), atol=1e-4, rtol=0)
-    assert fps_select.interpolation(centers, chosen[:, :1]).unique().tolist() == [1]
+    assert interpolation(centers, chosen[:, :1]).unique().tolist() == [1]
     nearest_ones = back.argmax(2)
     assert torch.equal(nearest_ones, fps_select.members(centers, chosen))
 
@@ -88,7 +90,7 @@ def test_interpolation_is_exact_at_what_was_chosen_and_for_constants():
 def test_larger_groups_are_the_points_around_their_centre_each_once():
     cloud = features(2, 256, 3)
     groups, centers = group(cloud, 32, 16, torch.zeros(2, dtype=torch.long))
-    larger, chosen = fps_select.regroup(groups, centers, 4, 40)
+    larger, chosen = regroup(groups, centers, 4, 40)
     assert larger.shape == (2, 4, 40, 3) and torch.equal(chosen, centers[:, :4])
     points = larger + chosen[:, :, None]
     for row in range(2):
@@ -98,7 +100,7 @@ def test_larger_groups_are_the_points_around_their_centre_each_once():
             assert len(each.unique()) == 40
     # where all points are in the group of their nearest centre these are the nearest ones
     groups, centers = group(cloud[:, :32], 16, 32, torch.zeros(2, dtype=torch.long))
-    larger, chosen = fps_select.regroup(groups, centers, 2, 20)
+    larger, chosen = regroup(groups, centers, 2, 20)
     wanted = torch.cdist(chosen, cloud[:, :32]).topk(20, largest=False).values
     torch.testing.assert_close(larger.norm(dim=3).sort().values, wanted, atol=1e-4, rtol=1e-4)
 

@@ -17,17 +17,21 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 torch = pytest.importorskip('torch', reason='the training side needs torch')
 pytest.importorskip('lightning', reason='the training side needs lightning')
 
+from training import config as configuration  # noqa: E402
 from training.config import ConfigError  # noqa: E402
 from training.models.backbone import Backbone, Size  # noqa: E402
 from training.models.foundry import Foundry  # noqa: E402
+from training.models.reduce import random_groups  # noqa: E402
 from training.models.reduced import Progressive  # noqa: E402
 from training.models.regions import RegionStudent  # noqa: E402
 from training.study import commands, published, runs  # noqa: E402
-from training.tasks import few_shot_frozen, fewshot, measure  # noqa: E402
+from training.tasks import few_shot_frozen, fewshot, measure, reduction  # noqa: E402
+from training.tasks.common import backbone_weights  # noqa: E402
 from training.tasks.measure import look  # noqa: E402
 
 SIZE = Size(width=16, depth=2, heads=2, tokenizer='lean', first=(8, 8), second=(16,))
@@ -56,6 +60,35 @@ def test_fewer_tokens_at_inference_alone():
         torch.testing.assert_close(found['ratio 0.0'].tokens, found[16].tokens)  # all fused
         torch.testing.assert_close(found['ratio 1.0'].tokens, found[64].tokens)  # none
         assert gate.ratio == 0.5
+
+
+def test_each_cloud_has_a_random_draw_of_its_own():
+    groups, centers = torch.randn(4, 64, 32, 3), torch.randn(4, 64, 3)
+    generator = torch.Generator().manual_seed(0)
+    drawn = [random_groups.draw(groups, centers, 16, generator) for _ in range(2)]
+    which = [{tuple((c == centers[i]).all(1).nonzero().flatten().tolist()[0] for c in row)
+              for i, row in enumerate(left)} for _, left in drawn]
+    assert all(len(set(row)) == 16 for rows in which for row in rows)  # each once
+    assert len(which[0] | which[1]) == 8
+    for left, kept in drawn:  # a group goes with its centre
+        assert all((centers[i] == kept[i, 3]).all(1).nonzero().item() == (
+            groups[i] == left[i, 3]).all(2).all(1).nonzero().item() for i in range(4))
+
+
+def test_few_shot_of_the_teacher_is_of_what_was_not_yet_tuned_on():
+    files = [f'training/configs/small/{name}.yaml' for name in ('finetune', '_plain_teacher')]
+    teacher = 'training/checkpoints/teacher.ckpt'
+    student = measure.begun(configuration.load(files, [f'distilled={teacher}']))
+    found, wanted = student.backbone.state_dict(), backbone_weights(teacher)
+    assert found.keys() == wanted.keys()
+    assert all(torch.equal(found[key], wanted[key]) for key in wanted)
+
+
+def test_few_shot_intervals_are_over_folds():
+    folds = [0.4, 0.5, 0.6, 0.7]
+    mean, half = published.over_folds([reduction.over_runs(folds)] * 3).split(' ± ')
+    low, high = stats.t.interval(0.95, 3, np.mean(folds), stats.sem(folds))
+    assert (float(mean), float(half)) == pytest.approx((55.0, 50 * (high - low)), abs=0.05)
 
 
 def test_few_shot_is_measured_at_the_tokens_that_are_asked_for():

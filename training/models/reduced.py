@@ -28,6 +28,8 @@ from training.models.backbone import Backbone, pool, Size
 from training.models.grouping import take
 from training.models.reduce import fps_select, kmeans, progressive, schedule
 from training.models.reduce.assignment import merge, nearest, one_hot, unmerge
+from training.models.reduce.interpolation import interpolation
+from training.models.reduce.larger_groups import regroup
 from training.models.reduce.patch_merger import PatchMerger
 from training.models.student import Rebuilt
 from training.models.supertokens import Upsample
@@ -207,7 +209,7 @@ class Selected(Reduced):
         if self.members:
             column = fps_select.members(centers, chosen)
             x, place, _ = self.supertokens(column, left, tokens, position)
-        back = fps_select.interpolation(centers, chosen)
+        back = interpolation(centers, chosen)
         return back.to(x.dtype) @ self.backbone.encoder(x, place), back
 
 
@@ -228,8 +230,8 @@ class LargerGroups(Reduced):
         """Rebuild the teacher's tokens of groups (B, c, k, 3) and centers (B, c, 3)."""
         left = self.count if budget is None else budget
         neighbours = int(groups.shape[1]) * int(groups.shape[2]) // left
-        larger, chosen = fps_select.regroup(groups, centers, left, neighbours)
-        back = fps_select.interpolation(centers, chosen)
+        larger, chosen = regroup(groups, centers, left, neighbours)
+        back = interpolation(centers, chosen)
         x = self.backbone(larger, chosen)
         rebuilt = back.to(x.dtype) @ x
         return Rebuilt(rebuilt, torch.ones_like(centers[..., 0]), back, pool(rebuilt))
@@ -253,7 +255,7 @@ class FirstGroups(Reduced):
         tokens, position = self.backbone.embed(groups[:, :left], chosen)
         x = self.backbone.encoder(tokens, position)
         x = x if self.upsample is None else self.upsample(tokens + x)
-        back = fps_select.interpolation(centers, chosen)
+        back = interpolation(centers, chosen)
         return Rebuilt(back.to(x.dtype) @ x, torch.ones_like(centers[..., 0]), back, pool(x))
 
 

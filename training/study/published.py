@@ -116,7 +116,7 @@ def costs(study: Study, small: Optional[Dict[str, Any]]) -> List[str]:
 
 
 def few_shot(study: Study, small: Dict[str, Any]) -> List[str]:
-    """Give few-shot accuracy here: means over seeds, each over folds."""
+    """Give few-shot accuracy here: means over seeds and folds, with intervals over folds."""
     run, budget = study.runs[small['run']], str(small['budget'])
     found = [f['budgets'][budget]['few_shot'] for f in tables.results(study, run)
              if 'few_shot' in f['budgets'].get(budget, {})]
@@ -125,10 +125,20 @@ def few_shot(study: Study, small: Dict[str, Any]) -> List[str]:
         return [budget, 'not run', *[''] * (len(FEW) - 1), seeds]
     told = []
     for key in FEW:
-        rows = [[f[key][kind]['mean'] for f in found if key in f]
-                for kind in ('complete', 'single_view')]
-        told.append(' / '.join(tables.figure(r).text() if r else '–' for r in rows))
+        rows = [[f[key][kind] for f in found if key in f] for kind in ('complete', 'single_view')]
+        told.append(' / '.join(over_folds(r) if r else '–' for r in rows))
     return [budget, *told, seeds]
+
+
+def over_folds(rows: Sequence[Dict[str, float]]) -> str:
+    """
+    Write a mean over seeds in % and its interval over folds (Student's t), the seeds' mean.
+
+    :param rows: of each seed ``mean``, ``std`` and number ``runs`` of its folds. All seeds have
+        the same folds: more seeds do not make that interval smaller.
+    """
+    halves = [stats.t.ppf(0.975, r['runs'] - 1) * r['std'] / np.sqrt(r['runs'] - 1) for r in rows]
+    return f"{100 * np.mean([r['mean'] for r in rows]):.1f} ± {100 * np.mean(halves):.1f}"
 
 
 def correlation(study: Study, small: Dict[str, Any]) -> List[str]:

@@ -33,13 +33,15 @@ from training.config import ConfigError
 from training.data import sets, vocabulary
 from training.export import load_model
 from training.models.backbone import Backbone, pool
-from training.models.grouping import take
-from training.models.reduce import fps_select
+from training.models.reduce import random_groups
+from training.models.reduce.interpolation import interpolation
+from training.models.reduce.larger_groups import regroup
 from training.models.student import Rebuilt
 from training.provenance import used_sets
 from training.tasks import few_shot_frozen, numerics, scores
 from training.tasks.common import backbone_weights, size_of, weights
 from training.tasks.distill import make_student
+from training.tasks.finetune import begin
 
 BATCH = 64
 Budget = Union[int, str]
@@ -59,35 +61,33 @@ def where(module) -> torch.device:
     return next(module.parameters()).device
 
 
-def fewer(student, groups, centers, kind: str, count: int) -> Rebuilt:
+def fewer(student, groups, centers, kind: str, count: int, generator) -> Rebuilt:
     """
     Give a student without a budget fewer groups (Foundry, section B.4); the rest by 3-NN.
 
     :param kind: ``random``: some of its groups; ``larger``: larger ones of the same points.
     """
     if kind == 'random':
-        chance = torch.rand(centers.shape[:2], generator=torch.Generator().manual_seed(0))
-        index = chance.argsort(1)[:, :count].to(groups.device)
-        left = take(groups, index), take(centers, index)
+        left = random_groups.draw(groups, centers, count, generator)
     else:
-        left = fps_select.regroup(groups, centers, count,
-                                  groups.shape[1] * groups.shape[2] // count)
+        left = regroup(groups, centers, count, groups.shape[1] * groups.shape[2] // count)
     x = student.backbone(*left)
-    return Rebuilt(fps_select.interpolation(centers, left[1]) @ x, None, None, pool(x))
+    return Rebuilt(interpolation(centers, left[1]) @ x, None, None, pool(x))
 
 
-def look(student, groups, centers, budgets) -> Iterator[Tuple[Budget, Rebuilt]]:
+def look(student, groups, centers, budgets, generator=None) -> Iterator[Tuple[Budget, Rebuilt]]:
     """
     Run clouds at each budget; what no budget touches is computed once.
 
     :param budgets: numbers of tokens, and ``as trained`` (the gate decides), ``ratio 0.3`` (it
         decides at that r), ``random 16``, ``larger 16``.
+    :param generator: of all random draws, which then are others for each cloud.
     """
     embedded = student.embed(groups, centers)
     for budget in budgets:
         kind, _, value = str(budget).rpartition(' ')
         if kind in ('random', 'larger'):
-            yield budget, fewer(student, groups, centers, kind, int(value))
+            yield budget, fewer(student, groups, centers, kind, int(value), generator)
         elif kind in ('as', 'ratio'):
             trained, student.ratio = student.ratio, float(value) if kind == 'ratio' else \
                 student.ratio
@@ -110,8 +110,9 @@ def classes(model, tokens, label: np.ndarray, budgets, clouds: int) -> Dict[Budg
     rows = scores.some(np.asarray(tokens.single_view), np.asarray(tokens.shape), clouds)
     hit = {b: np.zeros(len(rows), bool) for b in budgets}
     fused = {b: np.zeros(len(rows)) for b in budgets}
+    generator = torch.Generator().manual_seed(0)
     for part, groups, centers in batches(tokens, rows, where(model)):
-        for b, rebuilt in look(model.student, groups, centers, budgets):
+        for b, rebuilt in look(model.student, groups, centers, budgets, generator):
             logits = model.class_head(rebuilt.summary)
             hit[b][part] = logits.argmax(1).cpu().numpy() == label[rows[part]]
             if b == 'as trained':
@@ -137,8 +138,9 @@ def parts(model, tokens, own: np.ndarray, category: np.ndarray, budgets, clouds:
     """
     rows = scores.some(np.asarray(tokens.single_view), np.asarray(tokens.shape), clouds)
     found = {b: np.zeros(len(rows)) for b in budgets}
+    generator = torch.Generator().manual_seed(0)
     for part, groups, centers in batches(tokens, rows, where(model)):
-        for b, rebuilt in look(model.student, groups, centers, budgets):
+        for b, rebuilt in look(model.student, groups, centers, budgets, generator):
             logits = model.part_head(rebuilt.tokens).cpu().numpy()
             for i, row in enumerate(rows[part]):
                 at = scores.at_points(logits[i], tokens.near[row], tokens.weight[row])
@@ -161,13 +163,10 @@ def ious(iou: np.ndarray, own: np.ndarray, shape: np.ndarray) -> dict:
             'interval': metrics.interval(of_shapes), 'shapes': of_shapes.round(4).tolist()}
 
 
-def distilled(config):
-    """Load the student as it was distilled, before fine-tuning; None where nothing was."""
-    state = weights(config['distilled'], 'student.') if config['distilled'] else {}
-    if not state:
-        return None
+def begun(config):
+    """Load the student as fine-tuning began with it: distilled, or as the teacher is."""
     student = make_student(config).eval()
-    student.load_state_dict(state)
+    begin(student, config['distilled'])
     return student.to(numerics.device_of(config['trainer']['accelerator']))
 
 
@@ -178,9 +177,9 @@ def distillation(config, tokens, budgets) -> Optional[Dict[Budget, float]]:
 
     Of the distilled student, before fine-tuning; None where nothing was distilled.
     """
-    student = distilled(config)
-    if student is None:
+    if not config['distilled'] or not weights(config['distilled'], 'student.'):
         return None
+    student = begun(config)
     teacher = Backbone(size_of(config['teacher'])).eval()
     teacher.load_state_dict(backbone_weights(config['pretrained']))
     teacher.to(where(student))
@@ -215,8 +214,8 @@ def measure(config) -> dict:
     own = np.array([category[p[0]] for p in part_set.parts])[np.asarray(tokens.shape)]
     of_parts = parts(model, tokens, own, category, budgets, asked['clouds'])
     losses = distillation(config, sets.tokens('modelnet40_val', data), budgets)
-    few = few_shot_frozen.measure(distilled(config) or model.student, data, budgets, look,
-                                  batches)
+    before = begun(config) if config['distilled'] else model.student
+    few = few_shot_frozen.measure(before, data, budgets, look, batches)
     for b in budgets:
         found[b].update(parts=of_parts[b], distillation_loss=losses and losses[b])
         if b in few:

@@ -32,6 +32,7 @@ from training.data.clouds import grouped, loader
 from training.models import grouping
 from training.models.backbone import Backbone
 from training.models.foundry import Foundry
+from training.models.reduce import random_groups
 from training.models.regions import RegionStudent
 
 
@@ -80,10 +81,8 @@ def reduce_groups(batch: dict, variant: Variant, generator: torch.Generator) -> 
     """Leave out or enlarge the groups of a batch, where the variant does that."""
     count = variant.value
     if variant.kind == 'random':
-        chance = torch.rand(batch['centers'].shape[:2], generator=generator)
-        index = chance.argsort(1)[:, :count].to(batch['centers'].device)
-        return dict(batch, groups=grouping.take(batch['groups'], index),
-                    centers=grouping.take(batch['centers'], index))
+        left = random_groups.draw(batch['groups'], batch['centers'], count, generator)
+        return dict(batch, groups=left[0], centers=left[1])
     if variant.kind == 'larger':
         total = batch['points'].shape[1]
         start = (batch['chance'][:, 1] * total).long()

@@ -12,15 +12,12 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Fewer groups by farthest points, and features back by interpolation (PointNet++, section 3)."""
-
-from typing import Tuple
+"""Fewer groups by farthest point sampling (PointNet++, section 3)."""
 
 import torch
 
-from training.models.grouping import farthest_points, take
-from training.models.point_parts import near_centers
-from training.models.reduce.assignment import nearest, one_hot
+from training.models.grouping import farthest_points
+from training.models.reduce.assignment import nearest
 
 
 def select(centers: torch.Tensor, count: int) -> torch.Tensor:
@@ -36,39 +33,3 @@ def select(centers: torch.Tensor, count: int) -> torch.Tensor:
 def members(centers: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
     """Give for centres (B, n, 3) which of the chosen (B, m, 3) is nearest: (B, n) int64."""
     return nearest(centers, chosen)
-
-
-def interpolation(centers: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
-    """
-    Give weights (B, n, m) that carry features of chosen centres (B, m, 3) to centres (B, n, 3).
-
-    From the three nearest, inverse to the squared distance; rows sum to 1, and at a chosen
-    centre it is that one's own.
-    """
-    index, weight = near_centers(centers, chosen)
-    count = chosen.shape[1]
-    return sum(one_hot(index[..., k], count, weight.dtype) * weight[..., k, None]
-               for k in range(index.shape[2]))
-
-
-def regroup(groups: torch.Tensor, centers: torch.Tensor, count: int, neighbours: int
-            ) -> Tuple[torch.Tensor, torch.Tensor]:
-    """
-    Make fewer and larger groups of the points that the groups hold.
-
-    Groups overlap: a point is taken from the group of its nearest centre, so that none counts
-    twice.
-
-    :param groups: (B, c, k, 3) relative to centers (B, c, 3), which are among the points.
-    :param neighbours: of the new groups, at most c·k.
-    :return: groups (B, count, neighbours, 3) and their centres (B, count, 3).
-    """
-    points = (groups + centers[:, :, None]).flatten(1, 2)
-    own = torch.arange(centers.shape[1], device=points.device)
-    again = nearest(points, centers) != own.repeat_interleave(groups.shape[2])
-    chosen = take(centers, select(centers, count))
-    distance = (chosen[:, :, None] - points[:, None]).square().sum(-1)
-    # What is a point of another group as well comes last, and only where points run out.
-    index = (distance + 1e4 * again[:, None]).topk(neighbours, dim=2, largest=False).indices
-    around = take(points, index.flatten(1)).unflatten(1, index.shape[1:])
-    return around - chosen[:, :, None], chosen
