@@ -63,11 +63,26 @@ def arguments(tmp_path, monkeypatch):
             *(f'{part}.{k}={v}' for part in ('model', 'teacher') for k, v in TINY.items())]
 
 
+OTHER = ('figures.others=[{title: one, checkpoint: "", budget: 1, '
+         'over: {student: {supertokens: 1}, model: {depth: 3}}}]')
+
+
+def test_students_beside_it_are_made_as_they_differ(arguments):
+    foundry = 'training/configs/small/figures_foundry.yaml'
+    config = configuration.load(foundry, [*arguments, OTHER, 'figures.budgets=[16]'])
+    own, other = Subject(config).views
+    assert own[::2] == ('16 tokens', 16) and other[::2] == ('one', 1)
+    assert [len(v.student.supertokens.supertokens) for v in (own, other)] == [16, 1]
+    assert [len(v.student.backbone.encoder.blocks) for v in (own, other)] == [TINY['depth'], 3]
+    assert config['model']['depth'] == TINY['depth']
+
+
 @pytest.mark.parametrize('config, budgets, more', [
     (CONFIG, [64, 4], set()),
     ('training/configs/small/figures_foundry.yaml', [16], {'projected'})])
 def test_every_picture_is_drawn(arguments, tmp_path, config, budgets, more):
-    assert main(['figures', '--config', config, *arguments, f'figures.budgets={budgets}']) == 0
+    assert main(['figures', '--config', config, *arguments, OTHER,
+                 f'figures.budgets={budgets}']) == 0
     found = {p.stem for p in (tmp_path / 'out').iterdir()}
     assert found == {'loss', 'cost', 'accuracy', 'gate', 'features', 'pca', 'error',
                      'assignment', 'supertokens'} | more

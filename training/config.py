@@ -41,7 +41,7 @@ def load(paths, overrides: Sequence[str] = ()) -> Dict[str, Any]:
     """
     config: Dict[str, Any] = {}
     for path in [paths] if isinstance(paths, (str, Path)) else paths:
-        config = _merged(config, _read(Path(path)))
+        config = merged(config, _read(Path(path)))
     for item in overrides:
         name, equals, value = item.lstrip('-').partition('=')
         *parents, key = name.split('.')
@@ -82,7 +82,7 @@ def _read(path: Path) -> Dict[str, Any]:
     except (OSError, yaml.YAMLError) as error:
         raise ConfigError(f'cannot read {path}: {" ".join(str(error).split())}') from None
     if 'base' in config:
-        config = _merged(_read(path.parent / config.pop('base')), config)
+        config = merged(_read(path.parent / config.pop('base')), config)
     return config
 
 
@@ -91,9 +91,9 @@ def _parsed(text: str) -> Dict[str, Any]:
     return yaml.safe_load(text) or {}
 
 
-def _merged(base, over):
-    """Lay ``over`` upon ``base``, mapping by mapping."""
+def merged(base, over):
+    """Lay ``over`` upon ``base``, mapping by mapping; both change."""
     for key, value in over.items():
         both = isinstance(value, dict) and isinstance(base.get(key), dict)
-        base[key] = _merged(base[key], value) if both else value
+        base[key] = merged(base[key], value) if both else value
     return base

@@ -14,15 +14,17 @@
 
 """What the pictures show: shapes, a student and its teacher, and what both say of them."""
 
+from copy import deepcopy
 from functools import cached_property
-from typing import Dict, List
+from typing import Dict, List, NamedTuple
 
 from foundry_ros import tokens as robot_tokens
 from foundry_ros.tokens import GROUPS
 import numpy as np
 import torch
+from torch import nn
 
-from training.config import ConfigError
+from training.config import ConfigError, merged
 from training.data import sets
 from training.models.backbone import Backbone, pool
 from training.models.student import Rebuilt
@@ -33,12 +35,34 @@ from training.tasks.distill import make_student
 PREFIXES = ('student.', 'model.student.', 'model.network.')
 
 
+class View(NamedTuple):
+    """A student at a budget, as a picture shows it."""
+
+    title: str
+    student: nn.Module
+    budget: int
+
+
+def load_student(config, path: str) -> nn.Module:
+    """Load a student of a checkpoint of distillation or fine-tuning; '': random weights."""
+    student = make_student(config)
+    if not path:  # for trying the pictures out
+        return student.eval()
+    for prefix in PREFIXES:
+        state = weights(path, prefix)
+        if state:
+            student.load_state_dict(state)
+            return student.eval()
+    raise ConfigError(f'{path} holds no student')
+
+
 class Subject:
     """
     A student, its teacher and the shapes that they are looked at with.
 
     :param config: ``figures`` names the checkpoint, the set, how many of its shapes are embedded,
-        the classes of which one object each is drawn, and the budgets.
+        the classes of which one object each is drawn, and the budgets; ``others`` are students
+        beside it: title, checkpoint, budget, and what of the configuration is ``over``-written.
     """
 
     def __init__(self, config):
@@ -46,17 +70,16 @@ class Subject:
 
     @cached_property
     def student(self):
-        """Load the student, from distillation or fine-tuning."""
-        student = make_student(self.config)
-        path = self.asked['checkpoint']
-        if not path:  # for trying the pictures out
-            return student.eval()
-        for prefix in PREFIXES:
-            state = weights(path, prefix)
-            if state:
-                student.load_state_dict(state)
-                return student.eval()
-        raise ConfigError(f'{path} holds no student')
+        """Load the student."""
+        return load_student(self.config, self.asked['checkpoint'])
+
+    @cached_property
+    def views(self) -> List[View]:
+        """Give the student at each of its budgets, and those beside it at theirs."""
+        own = [View(figures_style.tokens(b), self.student, b) for b in self.asked['budgets']]
+        return own + [View(other['title'], load_student(
+            merged(deepcopy(self.config), other['over']), other['checkpoint']), other['budget'])
+            for other in self.asked['others']]
 
     @property
     def supertokens(self) -> int:
@@ -97,10 +120,14 @@ class Subject:
         """Group shapes as the robot does."""
         return robot_tokens.tokenise([self.shapes.points[i] for i in index])
 
-    @torch.no_grad()
     def rebuilt(self, t: robot_tokens.Tokens, budget: int) -> Rebuilt:
         """Give what the student says of grouped shapes."""
-        return self.student(torch.from_numpy(t.groups), torch.from_numpy(t.centers), budget)
+        return self.seen(t, View('', self.student, budget))
+
+    @torch.no_grad()
+    def seen(self, t: robot_tokens.Tokens, view: View) -> Rebuilt:
+        """Give what the student of a view says of grouped shapes."""
+        return view.student(torch.from_numpy(t.groups), torch.from_numpy(t.centers), view.budget)
 
     @torch.no_grad()
     def taught(self, t: robot_tokens.Tokens) -> torch.Tensor:
@@ -109,12 +136,11 @@ class Subject:
 
     @cached_property
     def embedded(self) -> Dict[str, np.ndarray]:
-        """Give the pooled features of the sample: the teacher's, then the student's by budget."""
+        """Give the pooled features of the sample: the teacher's, then those of the views."""
         found: Dict[str, list] = {}
         for start in range(0, len(self.sample), 64):
             t = self.tokens(self.sample[start:start + 64])
             found.setdefault('teacher', []).append(pool(self.taught(t)).numpy())
-            for budget in self.asked['budgets']:
-                rebuilt = pool(self.rebuilt(t, budget).tokens).numpy()
-                found.setdefault(figures_style.tokens(budget), []).append(rebuilt)
+            for view in self.views:
+                found.setdefault(view.title, []).append(pool(self.seen(t, view).tokens).numpy())
         return {name: np.concatenate(rows) for name, rows in found.items()}

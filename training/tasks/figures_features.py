@@ -21,11 +21,11 @@ from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
 from training.tasks.figures_data import Subject
-from training.tasks.figures_style import board, cloud, FAINT, SUPERTOKENS, tokens
+from training.tasks.figures_style import board, cloud, FAINT, SUPERTOKENS
 
 
 def embedding(subject: Subject):
-    """Draw t-SNE maps of the teacher's features and of the student's at each budget."""
+    """Draw t-SNE maps of the teacher's features and of those of the views."""
     labels = subject.shapes.labels[subject.sample]
     commonest = np.argsort(-np.bincount(labels, minlength=1), kind='stable')[:12]
     found = subject.embedded
@@ -57,8 +57,7 @@ def colours(subject: Subject):
     """
     t = subject.tokens(subject.objects)
     rows = {'teacher': subject.taught(t).numpy()}
-    for budget in subject.asked['budgets']:
-        rows[tokens(budget)] = subject.rebuilt(t, budget).tokens.numpy()
+    rows.update({v.title: subject.seen(t, v).tokens.numpy() for v in subject.views})
     figure, places = board(list(rows), subject.asked['classes'])
     for column, points in enumerate(t.points):
         basis = PCA(3).fit(rows['teacher'][column])
@@ -73,14 +72,14 @@ def colours(subject: Subject):
 def errors(subject: Subject):
     """Draw where the teacher's tokens are not rebuilt: squared error over their variance."""
     t = subject.tokens(subject.objects)
-    wanted, budgets = subject.taught(t).numpy(), subject.asked['budgets']
+    wanted = subject.taught(t).numpy()
     spread = wanted.var(axis=(0, 1)).mean()
-    found = {b: np.square(subject.rebuilt(t, b).tokens.numpy() - wanted).mean(2) / spread
-             for b in budgets}
+    found = {v.title: np.square(subject.seen(t, v).tokens.numpy() - wanted).mean(2) / spread
+             for v in subject.views}
     most = max(np.percentile(e, 98) for e in found.values())
-    figure, places = board([tokens(b) for b in budgets], subject.asked['classes'])
-    for row, budget in zip(places, budgets):
-        for axes, error, center, points in zip(row, found[budget], t.centers, t.points):
+    figure, places = board(list(found), subject.asked['classes'])
+    for row, errors_of in zip(places, found.values()):
+        for axes, error, center, points in zip(row, errors_of, t.centers, t.points):
             at = robot_tokens.interpolate((error / most)[:, None].astype(np.float32), center,
                                           points)[:, 0]
             cloud(axes, points, plt.get_cmap('YlOrRd')(0.1 + 0.9 * at.clip(0, 1))[:, :3])

@@ -21,7 +21,7 @@ from sklearn.manifold import TSNE
 import torch
 
 from training.tasks.figures_data import Subject
-from training.tasks.figures_style import board, budget_colour, cloud, SUPERTOKENS, tokens
+from training.tasks.figures_style import board, budget_colour, cloud, SUPERTOKENS
 
 KEPT = np.array([0.13, 0.15, 0.17])
 
@@ -32,13 +32,13 @@ def assignment(subject: Subject):
 
     Tokens that are kept as they are, beside the supertokens, are black.
     """
-    budgets = [b for b in subject.asked['budgets'] if b < 64]
+    views = [v for v in subject.views if v.budget < 64]
     t = subject.tokens(subject.objects)
     palette = np.array([colors.to_rgb(c) for c in SUPERTOKENS])
-    figure, places = board([tokens(b) for b in budgets], subject.asked['classes'])
-    for row, budget in enumerate(budgets):
-        owner = subject.rebuilt(t, budget).back.numpy().argmax(2)
-        supertokens = min(budget, subject.supertokens)
+    figure, places = board([v.title for v in views], subject.asked['classes'])
+    for row, view in enumerate(views):
+        owner = subject.seen(t, view).back.numpy().argmax(2)
+        supertokens = min(view.budget, subject.supertokens)
         for column, axes in enumerate(places[row]):
             points = t.points[column]
             distance = np.square(points[:, None] - t.centers[column][None]).sum(2)
@@ -109,7 +109,7 @@ def shares(subject: Subject, budget: int):
 def use(subject: Subject):
     """Draw how many supertokens objects use at each budget, and which classes use which."""
     limit = min(16, subject.supertokens)
-    budgets = [b for b in (2, 4, 8, 16) if b <= limit]
+    budgets = [b for b in subject.asked['offered'] if b <= limit]
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.8), width_ratios=[1, 1.6])
     for budget in budgets:
         share, even = shares(subject, budget)
