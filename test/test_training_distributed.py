@@ -14,9 +14,11 @@
 
 """Two processes learn what one learns: batches, batch norms and losses are shared out."""
 
+import json
 from pathlib import Path
 import re
 
+import published_runs
 import pytest
 import tiny_runs
 import yaml
@@ -76,6 +78,41 @@ def test_torchrun_distills_as_one_process_does(teachers):
     one, two = (tiny_runs.history(teachers / f'distilled_{name}')['loss']
                 for name in ('one', 'two'))
     assert one == pytest.approx(two, rel=1e-4) and len(set(one.values())) == 6
+
+
+def published(tmp, name, verb, *configs, more, two, sizes=('model',)):
+    """Run a verb of the published recipe by torchrun, in one process or two."""
+    output = tmp / f'{name}_{two}'
+    done = tiny_runs.start([
+        '-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', str(1 + two),
+        'test/published_runs.py', *published_runs.arguments(verb, *configs, sizes=sizes, more=[
+            f'output={output}', 'trainer.epochs=2', 'trainer.log_every=1',
+            'model.drop_path=0', *more]),
+        *['trainer.devices=2', 'trainer.strategy=ddp'][:2 * two]])
+    assert done.returncode == 0, done.stderr
+    return output, done.stdout
+
+
+def test_the_published_recipe_in_two_processes(tmp_path):
+    small = ['predictor.width=8', 'predictor.depth=1', 'predictor.heads=2',
+             'predictor.drop_path=0', 'predictor.dropout=0', 'predictor.attention=0',
+             'collapse.from_epoch=5']
+    one, two = (published(tmp_path, 'teacher', 'pretrain', 'pretrain', more=small, two=n)[0]
+                for n in (False, True))
+    assert tiny_runs.history(one)['loss'] == pytest.approx(tiny_runs.history(two)['loss'],
+                                                           rel=1e-4)
+    published(tmp_path, 'gate', 'distill', 'distill_gate', sizes=('model', 'teacher'), two=True,
+              more=[f'pretrained={one}/last.ckpt', 'student.supertokens=4', 'unfreeze=1'])
+    more = [f'pretrained={one}/last.ckpt', 'heads.classes=2', 'heads.dropout=0', 'reduce.runs=2',
+            'reduce.random=[4]', 'reduce.larger=[]', 'reduce.tome=[]', 'unfreeze=1']
+    found = [published(tmp_path, 'tuned', 'finetune', 'modelnet40', more=more, two=n)
+             for n in (False, True)]
+    losses = [tiny_runs.history(output)['loss'] for output, _ in found]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+    for output, said in found:  # measured once, by one of them
+        assert said.count('wrote ') == 1 and said.count('random 4') == 1
+        assert set(json.loads((output / 'accuracy.json').read_text())['accuracy']) == {
+            'as trained', 'random 4'}
 
 
 class Numbered:

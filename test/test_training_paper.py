@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from published_runs import arguments, made_up, SIZE, TINY
 import tiny_runs
 
 torch = pytest.importorskip('torch', reason='the training side needs torch')
@@ -26,36 +27,19 @@ pytest.importorskip('lightning', reason='the training side needs lightning')
 
 from training import config as configuration  # noqa: E402, I100
 from training.__main__ import main  # noqa: E402
-from training.data.shapes import Shapes  # noqa: E402
 from training.models.backbone import Backbone, Size  # noqa: E402
 from training.models.foundry import Foundry  # noqa: E402
-from training.tasks.common import weights  # noqa: E402
+from training.tasks import numerics  # noqa: E402
+from training.tasks.classify import Classify  # noqa: E402
+from training.tasks.common import ready, weights  # noqa: E402
 from training.tasks.foundry import Distill, start_from  # noqa: E402
 
 PAPER = Path('training/configs/paper')
-TINY = ['data.batch=6', 'data.points=64', 'data.groups=20', 'data.neighbours=8',
-        'data.workers=0', 'trainer.accelerator=cpu', 'optimiser.warm_up_epochs=1']
-SIZE = {'width': 16, 'depth': 2, 'heads': 2, 'first': [8, 8], 'second': [16]}
-
-
-def made_up(name, root):
-    """Give a set of any name: a few clouds of two classes and two parts each."""
-    del root
-    rng = np.random.default_rng(len(name))
-    cloud = rng.normal(size=(12, 80, 3)).astype(np.float32)
-    cloud[1::2, :, 2] *= 0.1  # one class is flat
-    cloud /= np.linalg.norm(cloud, axis=2).max(1)[:, None, None]
-    labels = np.arange(12) % 2
-    part = 2 * labels[:, None] + (cloud[..., 0] > 0)
-    return Shapes(cloud, labels, ['round', 'flat'], part,
-                  ['round/a', 'round/b', 'flat/a', 'flat/b'])
 
 
 def go(verb, tmp, *configs, more=(), sizes=('model',)):
     """Run a verb of the paper on next to nothing."""
-    config = [w for c in configs for w in ('--config', str(PAPER / f'{c}.yaml'))]
-    size = [f'{s}.{k}={v}' for s in sizes for k, v in SIZE.items()]
-    return main([verb, *config, *TINY, *size, *more])
+    return main(arguments(verb, *configs, more=more, sizes=sizes))
 
 
 @pytest.fixture(scope='module')
@@ -193,6 +177,23 @@ def test_parts_are_learned_at_the_points(trained, tmp_path):
     rows = json.loads((tmp_path / 'miou.json').read_text())['miou']
     assert list(rows) == ['as trained', 'random 2', 'larger 1']
     assert all(0 <= row['miou_c']['mean'] <= 1 for row in rows.values())
+
+
+def test_what_was_trained_on_a_gpu_is_measured_there(trained, monkeypatch):
+    config = configuration.load(PAPER / 'modelnet40.yaml', [
+        *TINY, 'pretrained=', 'heads.classes=2', *(f'model.{k}={v}' for k, v in SIZE.items())])
+    task = Classify(config)
+    state = {f'model.{k}': v for k, v in task.model.state_dict().items()}
+    monkeypatch.setattr('training.tasks.common.weights', lambda path, prefix: {
+        k[len(prefix):]: v for k, v in state.items()})
+    monkeypatch.setattr(numerics, 'device_of', lambda accelerator: torch.device('meta'))
+    ready(task, 'last.ckpt')
+    assert task.device.type == 'meta' and not task.training
+
+
+def test_few_shot_of_several_processes_is_refused(capsys):
+    assert go('fewshot', None, 'fewshot', more=['trainer.devices=2']) == 1
+    assert 'run fewshot with trainer.devices=1' in capsys.readouterr().err
 
 
 def test_few_shots_are_repeated_over_folds_and_taken_up_again(trained, tmp_path, capsys):

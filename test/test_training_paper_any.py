@@ -21,7 +21,8 @@ import pytest
 torch = pytest.importorskip('torch', reason='the training side needs torch')
 pytest.importorskip('lightning', reason='the training side needs lightning')
 
-from test_training_paper import go, PAPER, SIZE, TINY, trained  # noqa: E402, F401, I100
+from published_runs import SIZE, TINY  # noqa: E402, I100
+from test_training_paper import go, PAPER, trained  # noqa: E402, F401, I100
 from training import config as configuration  # noqa: E402
 from training.tasks.classify import Classify  # noqa: E402
 from training.tasks.common import weights  # noqa: E402

@@ -44,11 +44,23 @@ def test_a_copy_without_history_is_told_its_commit(monkeypatch):
 
 def test_a_run_that_goes_on_counts_all_its_seconds(tmp_path):
     origin = pytest.importorskip('training.tasks.origin', reason='the training side needs torch')
-    first, second = origin.Origin('cpu'), origin.Origin('cpu')
+    first, second = (origin.Origin('cpu', origin.Throughput()) for _ in range(2))
     first.load_state_dict({'seconds': 1000.0})
     second.load_state_dict(first.state_dict())
     assert 1000 <= second.state_dict()['seconds'] < 2000
     assert origin.origin_of(tmp_path / 'none.ckpt') == {}
+
+
+def test_a_checkpoint_keeps_how_fast_it_was_trained_and_by_which_commit(monkeypatch):
+    origin = pytest.importorskip('training.tasks.origin', reason='the training side needs torch')
+    throughput = origin.Throughput()
+    answering(monkeypatch, {'git': 'abc'})
+    kept = origin.Origin('cpu', throughput)
+    answering(monkeypatch, {'git': 'def'})  # another one is checked out meanwhile
+    throughput.objects, throughput.waited, throughput.busy = 300, 1.0, 3.0
+    found = kept.state_dict()
+    assert found['commit'] == 'abc+'
+    assert (found['objects_per_second'], found['waiting']) == (75.0, 0.25)
 
 
 def test_a_gpu_is_named_where_there_is_one(monkeypatch):

@@ -38,6 +38,7 @@ from training.provenance import commit, machine
 from training.study import runs
 from training.study.fresh import all_starts, current, learned, starts
 from training.study.runs import Run, Study
+from training.written import write_json
 
 ONE_THREAD = {'OMP_NUM_THREADS': '1', 'TORCHINDUCTOR_COMPILE_THREADS': '1'}
 
@@ -146,15 +147,18 @@ class Trainer:
         folder = self.study.folder(run, seed)
         measured = json.loads((folder / run.stages[-1].verb / 'measured.json').read_text())
         seconds['measure'] = measured.pop('seconds')
+        from training.tasks.origin import origin_of  # imports what tables need not
+        trained = {stage.verb: origin_of(folder / stage.verb / 'last.ckpt')
+                   for stage in run.stages}
+        for origin in trained.values():
+            origin.pop('config', None)
         computer = machine(configs[run.stages[-1].verb]['trainer']['accelerator'])
         found = {'run': run.name, 'seed': seed, 'date': date.today().isoformat(),
                  'commit': commit(), 'machine': computer, 'threads': 1, 'seconds': seconds,
-                 **measured, 'starts': all_starts(configs), 'configs': runs.essence(configs)}
+                 'trained': trained, **measured, 'starts': all_starts(configs),
+                 'configs': runs.essence(configs)}
         path = self.study.result(run, seed)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix('.part')
-        part.write_text(json.dumps(found, indent=1) + '\n')
-        part.replace(path)
+        write_json(path, found)
         print(f'{name}: wrote {path}', flush=True)
 
     def _stage(self, run, seed, stage, before, name) -> float:

@@ -14,10 +14,10 @@
 
 """Fine-tuning to the classes of one set, as published (Point-JEPA, section 3.10)."""
 
-import json
 from pathlib import Path
 from typing import List
 
+from lightning.pytorch.utilities import rank_zero_only
 import torch
 from torch import nn
 import torch.nn.functional as F
@@ -25,9 +25,10 @@ import torch.nn.functional as F
 from training.config import ConfigError
 from training.models.heads import make_class_head
 from training.tasks import budgets, reduction
-from training.tasks.common import fit, weights
+from training.tasks.common import fit, ready
 from training.tasks.initial import head_width, network, summarise
 from training.tasks.recipe import Recipe
+from training.written import write_json
 
 
 class Classifier(nn.Module):
@@ -96,10 +97,10 @@ def accuracy(task: Classify, variant, seed: int) -> float:
     return float(torch.cat(hits).float().mean())
 
 
+@rank_zero_only
 def measure(task: Classify, checkpoint) -> dict:
     """Measure the plain network and what ``reduce`` asks for; write ``accuracy.json``."""
-    task.model.load_state_dict(weights(checkpoint, 'model.'))
-    task.eval()
+    ready(task, checkpoint)
     rows = {}
     for variant in reduction.variants(task.model.network, task.config):
         row = reduction.over_runs([accuracy(task, variant, seed)
@@ -107,7 +108,7 @@ def measure(task: Classify, checkpoint) -> dict:
         rows[variant.name] = row
         print(f'{variant.name:12} accuracy {row["mean"]:.4f} ± {row["std"]:.4f}', flush=True)
     path = Path(task.config['output']) / 'accuracy.json'
-    path.write_text(json.dumps({'config': task.config, 'accuracy': rows}, indent=1))
+    write_json(path, {'config': task.config, 'accuracy': rows})
     print(f'wrote {path}')
     return rows
 

@@ -131,16 +131,23 @@ def fit(task: Task, resume: bool) -> Path:
     resumed = resume and last.exists()
     checkpoint = ModelCheckpoint(folder, filename='last', every_n_epochs=1,
                                  save_on_train_epoch_end=True, enable_version_counter=False)
+    throughput = Throughput()
     trainer = lightning.Trainer(
         accelerator=numerics.accelerator_of(t['accelerator']), precision=t['precision'],
         max_epochs=t['epochs'], gradient_clip_val=t['clip'], reload_dataloaders_every_n_epochs=1,
         logger=History(folder, steps_of(last) if resumed else None),
-        callbacks=[checkpoint, TQDMProgressBar(refresh_rate=20), Throughput(),
-                   Origin(t['accelerator'])],
+        callbacks=[checkpoint, TQDMProgressBar(refresh_rate=20), throughput,
+                   Origin(t['accelerator'], throughput)],
         log_every_n_steps=t['log_every'], num_sanity_val_steps=0, enable_model_summary=False,
         **processes(t))
     trainer.fit(task, ckpt_path=str(last) if resumed else None)
     return last
+
+
+def ready(task: Task, checkpoint) -> None:
+    """Load the model of a trained task, to be measured where it was trained."""
+    task.model.load_state_dict(weights(checkpoint, 'model.'))
+    task.eval().to(numerics.device_of(task.config['trainer']['accelerator']))
 
 
 def processes(t: Dict[str, Any]) -> Dict[str, Any]:

@@ -21,8 +21,9 @@ from pathlib import Path
 from training.config import ConfigError
 from training.data import folds, sets
 from training.tasks.classify import accuracy, Classify
-from training.tasks.common import fit, weights
+from training.tasks.common import fit, ready
 from training.tasks.reduction import KINDS, over_runs, Variant
+from training.written import write_json
 
 
 def one_fold(config, pair, way: int, shot: int, fold: int, resume: bool) -> float:
@@ -41,8 +42,8 @@ def one_fold(config, pair, way: int, shot: int, fold: int, resume: bool) -> floa
     task.give(own['data']['train'], pair[0])
     task.give(own['data']['test'], pair[1])
     checkpoint = fit(task, resume)
-    task.model.load_state_dict(weights(checkpoint, 'model.'))
-    found = accuracy(task.eval(), chosen, seed=0)
+    ready(task, checkpoint)
+    found = accuracy(task, chosen, seed=0)
     checkpoint.unlink()  # a fold's weights are of no further use, and there are many of them
     return found
 
@@ -65,6 +66,9 @@ def measured_at(network, config) -> Variant:
 def run(config, resume=False):
     """Print mean ± standard deviation over the folds; results go to ``fewshot.json``."""
     asked, data = config['fewshot'], config['data']
+    if (config['trainer']['devices'], config['trainer']['nodes']) != (1, 1):
+        raise ConfigError('a fold is too small to be shared out: run fewshot with '
+                          'trainer.devices=1 and trainer.nodes=1')
     path = Path(config['output']) / 'fewshot.json'
     done = json.loads(path.read_text())['accuracy'] if resume and path.exists() else {}
     whole = None if asked['splits'] else [sets.read(data[side], data['root'])
@@ -76,8 +80,7 @@ def run(config, resume=False):
                 folds.drawn(*whole, way, shot, fold, asked['queries'], config['seed'])
             row['folds'].append(one_fold(config, pair, way, shot, fold, resume))
             row.update(over_runs(row['folds']))
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps({'config': config, 'accuracy': done}, indent=1))
+            write_json(path, {'config': config, 'accuracy': done})
         print(f'{way}-way {shot}-shot: {100 * row["mean"]:.1f} ± {100 * row["std"]:.1f} '
               f'({row["runs"]} folds)', flush=True)
     print(f'wrote {path}')

@@ -19,6 +19,7 @@ from pathlib import Path
 import torch
 
 from training.tasks.common import student_of
+from training.tasks.origin import Origin, origin_of
 
 
 def run(config, resume=False):
@@ -30,5 +31,7 @@ def run(config, resume=False):
     kept = Path(config['kept'])
     kept.parent.mkdir(parents=True, exist_ok=True)
     made = {'config': {'student': student_of(last)}}  # what its weights do not tell
-    torch.save({'state_dict': half, 'hyper_parameters': made}, kept)
+    origin = {k: v for k, v in origin_of(last).items() if k != 'config'}
+    torch.save({'state_dict': half, 'hyper_parameters': made,
+                'callbacks': {Origin.__name__: origin}}, kept)
     print(f'wrote {kept}: {kept.stat().st_size / 1e6:.1f} MB')

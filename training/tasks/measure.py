@@ -19,7 +19,6 @@ For students that are compared; what robots run is measured by ``evaluate``. Ran
 single views as there, some of the same clouds.
 """
 
-import json
 from pathlib import Path
 import time
 from typing import Dict, Iterator, Optional, Tuple, Union
@@ -42,6 +41,7 @@ from training.tasks import few_shot_frozen, numerics, scores
 from training.tasks.common import backbone_weights, size_of, weights
 from training.tasks.distill import make_student
 from training.tasks.finetune import begin
+from training.written import write_json
 
 BATCH = 64
 Budget = Union[int, str]
@@ -202,7 +202,7 @@ def counts(model) -> Dict[str, int]:
 def measure(config) -> dict:
     """Measure at every budget of ``measure.budgets``."""
     data, asked = config['data'], config['measure']
-    budgets, root, begun = asked['budgets'], data['root'], time.time()
+    budgets, root, since = asked['budgets'], data['root'], time.time()
     modelnet, part_set = (sets.read(n, root) for n in ('modelnet40_test', 'parts_test'))
     names = vocabulary.classes(modelnet, sets.read('parts_train', root))
     model = load_model(config).to(numerics.device_of(config['trainer']['accelerator']))
@@ -221,7 +221,7 @@ def measure(config) -> dict:
         if b in few:
             found[b]['few_shot'] = few[b]
     return {'parameters': counts(model), 'sets': used_sets(data), 'clouds': asked['clouds'],
-            'seconds': round(time.time() - begun, 1),
+            'seconds': round(time.time() - since, 1),
             'budgets': {str(b): row for b, row in found.items()}}
 
 
@@ -245,7 +245,5 @@ def run(config, resume=False):
     for budget, row in found['budgets'].items():
         print(describe(budget, row), flush=True)
     path = Path(config['output']) / 'measured.json'
-    part = path.with_suffix('.part')
-    part.write_text(json.dumps(found, indent=1))
-    part.replace(path)
+    write_json(path, found)
     print(f'wrote {path}')

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Where the weights of a checkpoint come from: commit, machine, seconds and configuration."""
+"""Where the weights of a checkpoint come from: commit, machine, time and configuration."""
 
 from pathlib import Path
 import time
@@ -22,17 +22,20 @@ from lightning.pytorch import Callback
 import torch
 
 from training.provenance import commit, machine
+from training.tasks.throughput import Throughput
 
 
 class Origin(Callback):
     """
-    Write into checkpoints which commit trained them, where and for how many seconds in all.
+    Write into checkpoints which commit trained them, where, how long in all and how fast.
 
-    :param accelerator: of the trainer.
+    :param accelerator: of the trainer. :param throughput: counts objects and waiting.
     """
 
-    def __init__(self, accelerator: str):
-        self.accelerator, self.before, self.begun = accelerator, 0.0, time.monotonic()
+    def __init__(self, accelerator: str, throughput: Throughput):
+        self.accelerator, self.throughput = accelerator, throughput
+        self.commit = commit()  # now, as the code that trains was read now
+        self.before, self.begun = 0.0, time.monotonic()
 
     def on_fit_start(self, trainer, module):
         """Begin to count; what was trained before a run was resumed counts, too."""
@@ -40,8 +43,10 @@ class Origin(Callback):
 
     def state_dict(self) -> Dict[str, Any]:
         """Give what a checkpoint keeps."""
-        return {'commit': commit(), 'machine': machine(self.accelerator),
-                'seconds': round(self.before + time.monotonic() - self.begun, 1)}
+        return {'commit': self.commit, 'machine': machine(self.accelerator),
+                'seconds': round(self.before + time.monotonic() - self.begun, 1),
+                'objects_per_second': round(self.throughput.objects_per_second, 1),
+                'waiting': round(self.throughput.waiting, 4)}
 
     def load_state_dict(self, state_dict: Dict[str, Any]) -> None:
         """Go on counting from a checkpoint."""

@@ -14,10 +14,10 @@
 
 """Fine-tuning to parts at the points, as published (Point-JEPA, section 3.10)."""
 
-import json
 from pathlib import Path
 from typing import List
 
+from lightning.pytorch.utilities import rank_zero_only
 import numpy as np
 import torch
 from torch import nn
@@ -29,9 +29,10 @@ from training.models.point_parts import mean_level, PointParts
 from training.models.regions import RegionStudent
 from training.tasks import budgets, reduction
 from training.tasks.classify import check_classes
-from training.tasks.common import fit, weights
+from training.tasks.common import fit, ready
 from training.tasks.initial import head_width, levels, network, rebuild
 from training.tasks.recipe import Recipe
+from training.written import write_json
 
 
 class Segmenter(nn.Module):
@@ -109,10 +110,10 @@ def miou(task: Segment, variant, seed: int):
     return float(np.mean(per_category)), float(ious.mean())
 
 
+@rank_zero_only
 def measure(task: Segment, checkpoint) -> dict:
     """Measure the plain network and what ``reduce`` asks for; write ``miou.json``."""
-    task.model.load_state_dict(weights(checkpoint, 'model.'))
-    task.eval()
+    ready(task, checkpoint)
     rows = {}
     for variant in reduction.variants(task.model.network, task.config):
         found = np.array([miou(task, variant, seed)
@@ -122,7 +123,7 @@ def measure(task: Segment, checkpoint) -> dict:
         print(f'{variant.name:12} mIoU_C {found[:, 0].mean():.4f} '
               f'mIoU_I {found[:, 1].mean():.4f}', flush=True)
     path = Path(task.config['output']) / 'miou.json'
-    path.write_text(json.dumps({'config': task.config, 'miou': rows}, indent=1))
+    write_json(path, {'config': task.config, 'miou': rows})
     print(f'wrote {path}')
     return rows
 

@@ -14,7 +14,6 @@
 
 """The linear probe as published: a linear SVM on frozen features (Point-JEPA, section 3.10)."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +25,7 @@ from training.models.backbone import pool
 from training.tasks.classify import check_classes, Classify
 from training.tasks.initial import encode
 from training.tasks.numerics import device_of
+from training.written import write_json
 
 
 @torch.no_grad()
@@ -51,6 +51,5 @@ def run(config, resume=False):
     (x, y), (test_x, test_y) = (features(task, config['data'][s]) for s in ('train', 'test'))
     found = float((SVC(C=0.012, kernel='linear').fit(x, y).predict(test_x) == test_y).mean())
     path = Path(config['output']) / 'probe.json'
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({'config': config, 'accuracy': found}, indent=1))
+    write_json(path, {'config': config, 'accuracy': found})
     print(f'linear probe: {found:.4f}; wrote {path}')
