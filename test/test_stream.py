@@ -21,6 +21,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+import tiny_runs
 
 pytest.importorskip('torch', reason='the training side needs torch')
 
@@ -28,6 +29,7 @@ from filelock import FileLock, Timeout  # noqa: E402, I100
 from torch.utils.data import DataLoader  # noqa: E402
 from training.__main__ import main  # noqa: E402
 from training.data import sets, shards  # noqa: E402
+from training.data.clouds import Augment, Clouds  # noqa: E402
 from training.data.mixture import Mixture  # noqa: E402
 from training.data.shapes import DataError  # noqa: E402
 from training.data.stream import Stream  # noqa: E402
@@ -191,6 +193,25 @@ def test_parts_of_a_batch_are_the_whole_batch(tmp_path):
         for rank, part in enumerate(parts):
             np.testing.assert_array_equal(part[key], whole[key][rank::2])
     assert whole['groups'].shape == (4, 64, 32, 3)
+
+
+def test_the_published_recipe_reads_shards_a_few_at_a_time(tmp_path, capsys):
+    write(tmp_path / 'objaverse/shards')
+    shapes = sets.read('objaverse_train', tmp_path)
+    count = len(shapes.labels)
+    clouds = Clouds(shapes, 4, epoch=1, seed=0, augment=Augment())
+    assert sorted(clouds.order) == list(range(count))
+    assert not np.array_equal(clouds.order, Clouds(shapes, 4, 2, 0, Augment()).order)
+    near = shapes.points.order(np.random.default_rng(0), window=2)
+    assert len(set(shapes.points.shard[near[:12]])) <= 2
+    assert main(['pretrain', '--config', 'training/configs/paper/pretrain.yaml',
+                 f'data.root={tmp_path}', f'output={tmp_path}/out', 'data.train=objaverse_train',
+                 'data.batch=6', 'data.points=64', 'data.groups=20', 'data.neighbours=8',
+                 'data.workers=2', 'trainer.accelerator=cpu', 'trainer.epochs=2',
+                 'optimiser.warm_up_epochs=1', 'predictor.width=8', 'predictor.depth=1',
+                 'predictor.heads=2', 'collapse.from_epoch=5', *(
+                     f'model.{k}={v}' for k, v in tiny_runs.TINY.items())]) == 0
+    assert (tmp_path / 'out/last.ckpt').exists()
 
 
 def test_memory_does_not_grow_with_what_is_read(tmp_path):

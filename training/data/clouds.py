@@ -76,8 +76,9 @@ class Clouds(Dataset):
         self.shapes, self.batch, self.augment, self.draw = shapes, batch, augment, draw
         self.key, self.part = (seed, epoch), part
         count = len(shapes.labels)
-        order = np.random.default_rng(self.key).permutation(count) if shuffle else range(count)
-        self.order = np.asarray(order)
+        rng, mixed = np.random.default_rng(self.key), getattr(shapes.points, 'order', None)
+        order = range(count) if not shuffle else mixed(rng) if mixed else rng.permutation(count)
+        self.order = np.asarray(order)  # of shards: some of them at a time
         self.steps = count // batch if shuffle else -(-count // batch)
 
     def __len__(self):

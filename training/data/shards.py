@@ -136,6 +136,19 @@ class Shards:
     def __len__(self):
         return len(self.shard)
 
+    def order(self, rng: np.random.Generator, window: int = 8) -> np.ndarray:
+        """
+        Give an order of all shapes: shards shuffled, then shapes within each window.
+
+        :param window: shards that are shuffled together: a few, so that disks read on.
+        """
+        ends = np.searchsorted(self.shard, np.arange(self.shard[-1] + 1), side='right')
+        rows = np.split(np.arange(len(self)), ends[:-1])
+        mixed = rng.permutation(len(rows))
+        windows = [np.concatenate([rows[k] for k in mixed[first:first + window]])
+                   for first in range(0, len(mixed), window)]
+        return np.concatenate([rng.permutation(w) for w in windows])
+
     def __getitem__(self, i: int) -> np.ndarray:
         if not 0 <= i < len(self):
             raise IndexError(i)

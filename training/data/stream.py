@@ -35,7 +35,7 @@ class Stream:
     :param share: clouds of it in a batch. :param seed: of the order.
     :param single_view: share of the clouds that are single views.
     :param turn: ``yaw`` about the vertical, or ``any`` where up is not known.
-    :param window: shards that are shuffled together: a few, so that disks read on.
+    :param window: shards that are shuffled together.
     """
 
     def __init__(self, shards: Shards, share: int, seed: int, single_view: float = 0.5,
@@ -45,17 +45,11 @@ class Stream:
         self._orders: Dict[int, np.ndarray] = {}
 
     def order(self, number: int) -> np.ndarray:
-        """Give the order of pass ``number``: shards shuffled, then shapes within each window."""
+        """Give the order of pass ``number``, see :meth:`Shards.order`."""
         if number not in self._orders:
             rng = np.random.default_rng([self.seed, number])
-            shard = self.shards.shard
-            ends = np.searchsorted(shard, np.arange(shard[-1] + 1), side='right')
-            rows = np.split(np.arange(len(shard)), ends[:-1])
-            mixed = rng.permutation(len(rows))
-            windows = [np.concatenate([rows[k] for k in mixed[first:first + self.window]])
-                       for first in range(0, len(mixed), self.window)]
             self._orders = {k: v for k, v in self._orders.items() if k == number - 1}
-            self._orders[number] = np.concatenate([rng.permutation(w) for w in windows])
+            self._orders[number] = self.shards.order(rng, self.window)
         return self._orders[number]
 
     def draw(self, step: int) -> np.ndarray:
