@@ -339,3 +339,12 @@ def test_at_equal_cost_the_largest_budget_that_costs_no_more_is_taken(monkeypatc
     assert equal_cost.rows(study, 't', 'macs')[3][1:4] == ['64', '64.00', '64']
     assert tables.ratio(costs, ('any', 64, 'tome', 64)) == '1.17'
     assert equal_cost.rows(replace(study, tables={'t': {'rows': ['tome']}}), 't', 'macs') == []
+
+
+def test_a_goal_is_met_missed_or_in_doubt():
+    def found(*pairs):
+        return [tables.Figure(mean / 100, half / 100, 5, 'seeds') for mean, half in pairs]
+    assert tables.goal({'least': 1}, found((1.5, 0.2), (1.1, 0.4))) == 'at least 1: met, met?'
+    assert tables.goal({'most': 0.7}, found((0.9, 0.1), (0.9, 0.4))) == \
+        'at most 0.7: missed, missed?'
+    assert tables.goal({'most': 0.7}, [None, *found((0.5, 0.1))]) == 'at most 0.7: not run, met'

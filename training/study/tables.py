@@ -137,7 +137,7 @@ def body(study: Study, name: str) -> List[List[str]]:
     made, cost = [], costs(study)
     for run in study.rows(name):
         found, told = results(study, run), title(study, run)
-        for budget in run.numbers:
+        for budget in (b for b in run.budgets if b in (*run.numbers, 'as trained')):
             have = [f for f in found if str(budget) in f['budgets']]
             figures = cells(have, budget) if have else ['not run', '', '', '']
             made.append([told, str(budget), *figures,
@@ -186,21 +186,41 @@ def differences(study: Study, name: str) -> List[List[str]]:
     """
     Give the cells of the differences that a table asks for, a heading first; [] for none.
 
-    A table asks for run, tokens, run, tokens and, where the paper has it, what it says of them.
+    A table asks for run, tokens, run, tokens and what the paper says of them, or a goal:
+    ``least`` or ``most`` points of names.
     """
     asked, cost = study.tables[name].get('differences', []), costs(study)
     made = [['first', 'second', 'first - second: complete', 'single view', 'parts mIoU_I',
              'seeds', 'first / second: ms']]
     claims = any(len(row) > 4 for row in asked)
-    made[0] += ['paper'] * claims
+    last = 'paper' if 'published' in study.tables[name] else 'goal: complete, single view'
+    made[0] += [last] * claims
     for first, budget, second, less, *claim in asked:
         pairs = first, budget, second, less
         found = [difference(study, pairs, kind) for kind in ('complete', 'single_view', 'parts')]
         titles = [f'{title(study, study.runs[n])}, {b}' for n, b in (pairs[:2], pairs[2:])]
         made.append([*titles, *('not run' if f is None else f.text() for f in found),
                      str(found[0].seeds if found[0] else 0), ratio(cost, pairs),
-                     *(claim or ['–'])[:claims]])
+                     *[goal(c, found) if isinstance(c, dict) else c
+                       for c in claim or ['–']][:claims]])
     return made if asked else []
+
+
+def goal(asked: Dict[str, float], found: Sequence[Optional[Figure]]) -> str:
+    """
+    Say whether differences of names reach a goal: met or missed, with ? where the interval doubts.
+
+    :param asked: ``least`` or ``most``, points. :param found: complete, single view, ...
+    """
+    (kind, limit), told = next(iter(asked.items())), []
+    for figure_of in found[:2]:
+        if figure_of is None:
+            told.append('not run')
+            continue
+        over = 100 * figure_of.mean - limit if kind == 'least' else limit - 100 * figure_of.mean
+        sure = abs(over) > 100 * figure_of.half
+        told.append(('met' if over >= 0 else 'missed') + '?' * (not sure))
+    return f'at {kind} {limit:g}: ' + ', '.join(told)
 
 
 def ratio(cost, pairs) -> str:
@@ -215,7 +235,8 @@ NOTE = ("Accuracy in % and 95 % intervals: over seeds (Student's t) where there 
         'over shapes (*). Parts: complete clouds, category given; every category has two test '
         'shapes, so mIoU_C is mIoU_I. ms: an object in onnxruntime on one thread, all rows side '
         'by side; costs are without heads but for ms. Differences: seed by seed, over shapes '
-        'shape by shape. What costs no more is the largest budget of which that was measured.')
+        'shape by shape. What costs no more is the largest budget of which that was measured. '
+        'Goals: ? where the interval holds values on both sides.')
 
 
 def aligned(rows: List[List[str]]) -> List[str]:
@@ -233,13 +254,15 @@ def marked(rows: List[List[str]]) -> List[str]:
 def table(study: Study, name: str) -> List[str]:
     """Give the lines of a table for a terminal."""
     return [study.tables[name]['title'], '', *aligned([HEAD, *body(study, name)]), '',
-            *(line for told in compared(study, name) for line in (*aligned(told), '')), NOTE]
+            *(line for told in compared(study, name) for line in (*aligned(told), '')),
+            *study.tables[name].get('notes', []), NOTE]
 
 
 def markdown(study: Study, name: str) -> List[str]:
     """Give the lines of a table for a page."""
     return [*marked([HEAD, *body(study, name)]),
-            *(line for told in compared(study, name) for line in marked(told)), NOTE]
+            *(line for told in compared(study, name) for line in marked(told)),
+            *(part for note in study.tables[name].get('notes', []) for part in (note, '')), NOTE]
 
 
 def compared(study: Study, name: str) -> List[List[List[str]]]:
