@@ -113,6 +113,40 @@ def test_the_teacher_is_pretrained_as_point_jepa():
     assert (config['predictor']['width'], config['predictor']['depth']) == (192, 6)
 
 
+# Point-JEPA, section 3.8: epochs, batch, rate, warm-up, clipping, points and groups, the epoch of
+# unfreezing; drop path, dropout and attention dropout; smoothing; scale, mirrors, rotation.
+MIRRORED = ['x', 'y']  # theirs: x and z
+SETTINGS = {
+    'pretrain': (500, 512, 1e-3, 30, None, (1024, 64), 0, (0.25, 0.1, 0.05), None,
+                 ([0.8, 1.2], MIRRORED, True)),
+    'pretrain_point2vec': (800, 512, 1e-3, 80, None, (1024, 64), 0, (0.25, 0, 0.05), None,
+                           ([0.8, 1.2], MIRRORED, True)),
+    'modelnet40_point_jepa': (200, 32, 1e-3, 10, 10, (1024, 64), 150, (0.2, 0, 0), 0.1,
+                              ([0.6, 1.4], [], False)),
+    'scanobjectnn_pb': (150, 32, 1e-3, 10, 10, (2048, 128), 100, (0.2, 0.1, 0.05), 0.2,
+                        ([0.9, 1.1], MIRRORED, True)),
+    'scanobjectnn_bg_point_jepa': (300, 32, 1e-3, 10, 10, (2048, 128), 200, (0.2, 0.1, 0.05), 0.2,
+                                   ([0.9, 1.1], MIRRORED, True)),
+    'fewshot': (150, 32, 1e-3, 10, None, (1024, 64), 0, (0.2, 0, 0), 0.2,
+                ([0.6, 1.4], [], False)),
+    'shapenetpart': (300, 16, 2e-4, 10, 10, (2048, 128), 0, (0.1, 0, 0), None,
+                     ([0.8, 1.25], [], False)),
+}
+
+
+@pytest.mark.parametrize('name', SETTINGS)
+def test_settings_are_those_of_point_jepa_and_point2vec(name):
+    c = load(name)
+    data, model, trainer = c['data'], c['model'], c['trainer']
+    found = (trainer['epochs'], data['batch'], c['optimiser']['lr'],
+             c['optimiser']['warm_up_epochs'], trainer['clip'], (data['points'], data['groups']),
+             c['unfreeze'], (model['drop_path'], model['dropout'], model['attention']),
+             c.get('heads', {}).get('smoothing'),
+             tuple(data['augment'][k] for k in ('scale', 'mirror', 'rotate')))
+    assert found == SETTINGS[name]
+    assert c['optimiser']['weight_decay'] == 0.05 and c['optimiser']['final_lr'] == 1e-6
+
+
 @pytest.mark.parametrize('depth', [2, 8])
 def test_weights_begin_as_a_truncated_normal_rescaled_by_depth(depth):
     torch.manual_seed(0)

@@ -59,7 +59,8 @@ SCANS = 'https://hkust-vgd.github.io/scanobjectnn (h5_files.zip; its h5_files be
 ENTRIES: Dict[str, Entry] = {
     'modelnet40': Entry(
         'modelnet40', 'modelnet40_1024_{train,test}.npz',
-        'made of ModelNet40 (https://modelnet.cs.princeton.edu): 1,024 points a shape, z up',
+        'made of ModelNet40 (https://modelnet.cs.princeton.edu): points (n, 1024, 3) int16 times '
+        'scale, z up; labels (n,); class_names',
         shapes.modelnet40, {'train': 9351, 'val': 492, 'test': 1234}, 40),
     'modelnet40_hdf5': Entry(
         'modelnet40_ply_hdf5_2048', 'ply_data_*.h5, {train,test}_files.txt, shape_names.txt',
@@ -96,11 +97,14 @@ ENTRIES: Dict[str, Entry] = {
         streamed=True),
     'parts': Entry(
         'psb_labeled', 'psb_labeled_4096.npz',
-        'made of the Labelled Princeton Segmentation Benchmark (Kalogerakis 2010), 4,096 points '
-        'a shape', shapes.labelled_parts, {'train': 304, 'test': 38}, 19),
+        'made of the Labelled Princeton Segmentation Benchmark (https://people.cs.umass.edu/'
+        '~kalo/papers/LabelMeshes): points (n, 4096, 3) int16 times scale, y up; part (n, 4096); '
+        'category (n,); is_test (n,); category_names; part_names (category/part)',
+        shapes.labelled_parts, {'train': 304, 'test': 38}, 19),
     'infomr': Entry(
         'infomr', 'infomr_1024.npz',
-        'made of the meshes of the Princeton Shape Benchmark and others, 1,024 points a shape',
+        'made of meshes of the Princeton Shape Benchmark (https://shape.cs.princeton.edu/'
+        'benchmark) and others: points (n, 1024, 3) int16 times scale; labels (n,); class_names',
         _infomr, {'': 1977}, 69),
 }
 
