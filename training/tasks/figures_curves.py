@@ -154,6 +154,8 @@ def gates(runs: Dict[str, str]):
     axes.plot(price, last['loss'], 'o-', color='#2f6da8')
     other.plot(price, last['fused'], 's-', color='#b5485d')
     axes.set_xscale('symlog', linthresh=max(price[price > 0].min(), 1e-30))
+    axes.set_xticks(price, [f'{key:g}' for key in price], rotation=40, ha='right')
+    axes.minorticks_off()
     axes.set(xlabel='λ of the gate')
     axes.set_ylabel('distillation loss', color='#2f6da8')
     other.set_ylabel('tokens fused', color='#b5485d')

@@ -29,8 +29,12 @@ def embedding(subject: Subject):
     labels = subject.shapes.labels[subject.sample]
     commonest = np.argsort(-np.bincount(labels, minlength=1), kind='stable')[:12]
     found = subject.embedded
-    figure, places = plt.subplots(1, len(found), figsize=(3.3 * len(found), 3.5), squeeze=False)
-    for axes, (name, features) in zip(places[0], found.items()):
+    across = len(found) if len(found) < 6 else 4
+    down = -(-len(found) // across)
+    figure, places = plt.subplots(down, across, figsize=(3.3 * across, 3.5 * down), squeeze=False)
+    for axes in places.flat[len(found):]:
+        axes.set_axis_off()
+    for axes, (name, features) in zip(places.flat, found.items()):
         spread = (features - features.mean(0)) / features.std(0).clip(1e-6)
         narrow = PCA(min(50, *spread.shape), random_state=0).fit_transform(spread)
         place = TSNE(init='pca', perplexity=min(30, len(narrow) / 4),
@@ -44,7 +48,7 @@ def embedding(subject: Subject):
         for spine in axes.spines.values():
             spine.set_visible(False)
     figure.legend(*places[0][0].get_legend_handles_labels(), loc='lower center', ncols=6,
-                  markerscale=1.6, bbox_to_anchor=(0.5, -0.1))
+                  markerscale=1.6, bbox_to_anchor=(0.5, -0.1 / down))
     figure.tight_layout()
     return figure
 
