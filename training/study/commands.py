@@ -139,10 +139,12 @@ def correlation(study: Study, table: str, ending: str, key: str, shown: str) -> 
     for row in study.tables[table]['published']['rows']:
         told = [w.partition('=')[2] for line in row.get('paper', []) for w in line.split()
                 if w.startswith(f'{key}=')]
-        if not told or not row['title'].endswith(ending):
-            continue
+        if not told or 'unfreeze' not in row or not row['title'].endswith(ending):
+            continue  # the paper has no fine-tunings for lambda = 0
         for data, ways in over_epochs(row).items():
             for figure, values in ways.get(shown, {}).items():
+                if len(values) < len(EPOCHS[data]):
+                    continue  # not all epochs of unfreezing were run
                 reached.setdefault(f'{data} {figure}', []).append(
                     (float(told[0]), float(np.mean(values))))
     lines = [f'over the rows of table {table}: python -m training reproduce --table {table} '

@@ -19,7 +19,6 @@ One thread, all runs in one process in turn, the least of several rounds of the 
 a machine that is busy otherwise hardly shows. Weights are random, they cost what trained ones do.
 """
 
-import json
 from pathlib import Path
 import tempfile
 import time
@@ -40,6 +39,7 @@ from training.study.runs import Study
 from training.tasks import describe
 from training.tasks.distill import make_student
 from training.tasks.finetune import Recogniser
+from training.written import write_json
 
 Key = Tuple[str, int]  # a network and its budget
 OBJECTS, CLASSES, PARTS = 16, 59, 57  # a batch; classes and parts of a bundle, about
@@ -111,6 +111,5 @@ def measure(study: Study, rounds: int = 20) -> Dict[str, Any]:
     for (name, budget), key in of_run.items():
         whole['runs'].setdefault(name, {})[str(budget)] = found[key]
     path = study.results / 'cost.json'
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(whole, indent=1) + '\n')
+    write_json(path, whole)
     return whole

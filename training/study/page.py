@@ -17,7 +17,7 @@
 from pathlib import Path
 from typing import List
 
-from training.study import published, tables
+from training.study import own, published, tables
 from training.study.runs import Study
 
 MENU = (1, 2, 4, 8, 16, 32, 64)
@@ -83,7 +83,7 @@ def pictures(study: Study) -> List[str]:
 
 def lines_of(study: Study, name: str, markdown: bool = False) -> List[str]:
     """Give the lines of a table, for a page or for a terminal."""
-    made = published if 'published' in study.tables[name] else tables
+    made = published if 'published' in study.tables[name] else own
     return made.markdown(study, name) if markdown else made.table(study, name)
 
 

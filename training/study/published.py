@@ -29,7 +29,7 @@ from scipy import stats
 import yaml
 
 from training.config import ConfigError
-from training.study import fresh, tables
+from training.study import fresh, own, tables
 from training.study.runs import resolved, Study
 
 NOWHERE = 'published: not available'
@@ -235,7 +235,7 @@ def table(study: Study, name: str) -> List[str]:
     """Give the lines of a table for a terminal."""
     head, body = rows(study, name)
     return [study.tables[name]['title'], '', *tables.aligned([head, *body]), '',
-            *(line for told in tables.compared(study, name)
+            *(line for told in own.compared(study, name)
               for line in (*tables.aligned(told), '')), *notes(study, name)]
 
 
@@ -243,5 +243,5 @@ def markdown(study: Study, name: str) -> List[str]:
     """Give the lines of a table for a page."""
     head, body = rows(study, name)
     return [*tables.marked([head, *body]),
-            *(line for told in tables.compared(study, name) for line in tables.marked(told)),
+            *(line for told in own.compared(study, name) for line in tables.marked(told)),
             *(part for note in notes(study, name) for part in (note, ''))]

@@ -22,6 +22,7 @@ import numpy as np
 from scipy import stats
 
 from training import metrics
+from training.config import ConfigError
 from training.study import fresh
 from training.study.runs import Run, Study
 from training.tasks import scores
@@ -211,8 +212,11 @@ def goal(asked: Dict[str, float], found: Sequence[Optional[Figure]]) -> str:
     Say whether differences of names reach a goal: met or missed, with ? where the interval doubts.
 
     :param asked: ``least`` or ``most``, points. :param found: complete, single view, ...
+    :raises ConfigError: another goal.
     """
     (kind, limit), told = next(iter(asked.items())), []
+    if kind not in ('least', 'most'):
+        raise ConfigError(f'a goal is least or most, not {kind!r}')
     for figure_of in found[:2]:
         if figure_of is None:
             told.append('not run')
@@ -249,24 +253,3 @@ def marked(rows: List[List[str]]) -> List[str]:
     """Write cells, a heading first, as a table of Markdown and an empty line; [] for none."""
     rows = [*rows[:1], *(['---'] * len(row) for row in rows[:1]), *rows[1:]]
     return [*('| ' + ' | '.join(row) + ' |' for row in rows), ''] if rows else []
-
-
-def table(study: Study, name: str) -> List[str]:
-    """Give the lines of a table for a terminal."""
-    return [study.tables[name]['title'], '', *aligned([HEAD, *body(study, name)]), '',
-            *(line for told in compared(study, name) for line in (*aligned(told), '')),
-            *study.tables[name].get('notes', []), NOTE]
-
-
-def markdown(study: Study, name: str) -> List[str]:
-    """Give the lines of a table for a page."""
-    return [*marked([HEAD, *body(study, name)]),
-            *(line for told in compared(study, name) for line in marked(told)),
-            *(part for note in study.tables[name].get('notes', []) for part in (note, '')), NOTE]
-
-
-def compared(study: Study, name: str) -> List[List[List[str]]]:
-    """Give the cells of all comparisons that a table asks for, each with a heading."""
-    from training.study import equal_cost  # which is made of what is here
-    made = [differences(study, name), *(equal_cost.rows(study, name, by) for by in equal_cost.BY)]
-    return [told for told in made if told]

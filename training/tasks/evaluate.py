@@ -19,7 +19,6 @@ Random yaw throughout, five fixed seeds; single views as in ``training/data/view
 the temperature is fitted, on validation shapes.
 """
 
-import json
 from pathlib import Path
 import time
 from typing import NamedTuple
@@ -34,6 +33,7 @@ from training.data import sets, vocabulary
 from training.provenance import commit, machine, used_sets
 from training.tasks import scores
 from training.tasks.origin import origin_of
+from training.written import write_json
 
 RESULTS = Path('training/results')
 
@@ -170,13 +170,12 @@ def run(config, resume=False):
     results = RESULTS / f'{bundle.name}.json'
     trained = {'distill': config.get('distilled') or '',
                'finetune': Path(config['output']) / 'last.ckpt'}
-    results.write_text(json.dumps({
+    write_json(results, {
         'bundle': bundle.name, 'version': bundle.version, 'config': config,
         'trained': {stage: origin_of(path) for stage, path in trained.items()},
         'commit': commit(),
         'machine': machine(), 'sets': used_sets(config['data']),
-        'seconds': round(time.time() - begun), 'temperature': temperature, 'accuracy': found},
-        indent=1))
+        'seconds': round(time.time() - begun), 'temperature': temperature, 'accuracy': found})
     print(f'wrote {folder}/manifest.yaml and {results}')
 
 

@@ -56,6 +56,11 @@ def load_student(config, path: str) -> nn.Module:
     raise ConfigError(f'{path} holds no student')
 
 
+def supertokens_of(student: nn.Module) -> int:
+    """Give how many supertokens a student has at most: of regions, one for each group."""
+    return student.supertokens.count if hasattr(student, 'supertokens') else GROUPS
+
+
 class Subject:
     """
     A student, its teacher and the shapes that they are looked at with.
@@ -76,16 +81,19 @@ class Subject:
     @cached_property
     def views(self) -> List[View]:
         """Give the student at each of its budgets, and those beside it at theirs."""
-        own = [View(figures_style.tokens(b), self.student, b) for b in self.asked['budgets']]
-        return own + [View(other['title'], load_student(
+        made = [View(figures_style.tokens(b), self.student, b) for b in self.asked['budgets']]
+        made += [View(other['title'], load_student(
             merged(deepcopy(self.config), other['over']), other['checkpoint']), other['budget'])
             for other in self.asked['others']]
+        titles = [view.title for view in made]
+        if len(set(titles)) < len(titles):
+            raise ConfigError(f'figures.others: two are called {max(titles, key=titles.count)!r}')
+        return made
 
     @property
     def supertokens(self) -> int:
-        """Give how many supertokens there are at most: of regions, one for each group."""
-        student = self.student
-        return student.supertokens.count if hasattr(student, 'supertokens') else GROUPS
+        """Give how many supertokens the student has at most."""
+        return supertokens_of(self.student)
 
     @cached_property
     def teacher(self) -> Backbone:

@@ -20,7 +20,7 @@ import numpy as np
 from sklearn.manifold import TSNE
 import torch
 
-from training.tasks.figures_data import Subject
+from training.tasks.figures_data import Subject, supertokens_of
 from training.tasks.figures_style import board, budget_colour, cloud, SUPERTOKENS
 
 KEPT = np.array([0.13, 0.15, 0.17])
@@ -38,7 +38,7 @@ def assignment(subject: Subject):
     figure, places = board([v.title for v in views], subject.asked['classes'])
     for row, view in enumerate(views):
         owner = subject.seen(t, view).back.numpy().argmax(2)
-        supertokens = min(view.budget, subject.supertokens)
+        supertokens = min(view.budget, supertokens_of(view.student))
         for column, axes in enumerate(places[row]):
             points = t.points[column]
             distance = np.square(points[:, None] - t.centers[column][None]).sum(2)

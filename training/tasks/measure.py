@@ -183,10 +183,10 @@ def distillation(config, tokens, budgets) -> Optional[Dict[Budget, float]]:
     teacher = Backbone(size_of(config['teacher'])).eval()
     teacher.load_state_dict(backbone_weights(config['pretrained']))
     teacher.to(where(student))
-    total = dict.fromkeys(budgets, 0.0)
+    total, generator = dict.fromkeys(budgets, 0.0), torch.Generator().manual_seed(0)
     for _, groups, centers in batches(tokens, np.arange(len(tokens)), where(student)):
         wanted = teacher(groups, centers)
-        for b, rebuilt in look(student, groups, centers, budgets):
+        for b, rebuilt in look(student, groups, centers, budgets, generator):
             total[b] += F.smooth_l1_loss(rebuilt.tokens, wanted).item() * len(groups)
     return {b: value / len(tokens) for b, value in total.items()}
 

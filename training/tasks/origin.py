@@ -29,6 +29,8 @@ class Origin(Callback):
     """
     Write into checkpoints which commit trained them, where, how long in all and how fast.
 
+    Seconds are of the whole run, objects a second and waiting since it was last resumed.
+
     :param accelerator: of the trainer. :param throughput: counts objects and waiting.
     """
 

@@ -14,7 +14,6 @@
 
 """What the pretraining is worth: a linear probe of its features against random weights."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +26,7 @@ from training.data import sets
 from training.models.backbone import Backbone, pool
 from training.provenance import commit, machine, used_sets
 from training.tasks.common import size_of, weights
+from training.written import write_json
 
 
 @torch.no_grad()
@@ -82,7 +82,7 @@ def run(config, resume=False):
         print(f'linear probe, {name:10} weights: complete {row[name]["complete"]:.3f}, '
               f'single view {row[name]["single_view"]:.3f}', flush=True)
     results = Path('training/results/probe.json')
-    results.write_text(json.dumps({
+    write_json(results, {
         'config': config, 'commit': commit(), 'machine': machine(),
-        'sets': used_sets(config['data']), 'accuracy': row}, indent=1))
+        'sets': used_sets(config['data']), 'accuracy': row})
     print(f'wrote {results}')
