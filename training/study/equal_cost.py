@@ -48,10 +48,10 @@ def rows(study: Study, name: str, by: str) -> List[List[str]]:
 
     :param by: one of :data:`BY`.
     """
-    about, cost = study.tables[name], tables.costs(study)
-    if 'equal_cost' not in about:
+    asked, cost = study.tables[name].get('equal_cost'), tables.costs(study)
+    if asked is None:
         return []
-    own = study.runs[about['equal_cost']]
+    own = study.runs[asked]
     made = [[f'beside {own.title}, at no more {BY[by]}', 'tokens', BY[by], 'its tokens',
              f'its {BY[by]}', 'ahead by: complete', 'single view', 'parts mIoU_I', 'seeds']]
     for run in study.rows(name):

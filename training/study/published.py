@@ -59,7 +59,7 @@ def extended(study: Study) -> Study:
         names += [name for row in compared for name in (row[0], row[2])]
         found[path.stem] = {'title': about['title'], 'rows': list(dict.fromkeys(names)),
                             'differences': compared, 'published': about,
-                            **{k: about[k] for k in ('equal_cost',) if k in about}}
+                            'equal_cost': about.get('equal_cost')}
         wrong = [name for name in found[path.stem]['rows'] if name not in study.runs]
         if wrong:
             raise ConfigError(f'{path} has a row for {wrong[0]!r}, which is no run')

@@ -178,7 +178,7 @@ class Trainer:
             return record['seconds']
         folder.mkdir(parents=True, exist_ok=True)
         record['seconds'] = record['seconds'] or 1e-3  # begun
-        path.write_text(json.dumps(record))
+        write_json(path, record)
         print(f'{name}: {stage.verb}', flush=True)
         begun = time.time()
         try:
@@ -186,7 +186,7 @@ class Trainer:
             record['done'] = True
         finally:
             record['seconds'] = round(record['seconds'] + time.time() - begun, 1)
-            path.write_text(json.dumps(record))
+            write_json(path, record)
         return record['seconds']
 
     def _call(self, verb, run, seed, stage, name, *more) -> None:
