@@ -34,15 +34,30 @@ def regions(centers: torch.Tensor, count: int) -> torch.Tensor:
     Give each group to the nearest of the first ``count`` centres.
 
     Centres come in the order of farthest point sampling, so the first ones are spread over the
-    object whatever their number, every region has at least its own centre, and at ``count`` = c
-    every group is a region of its own. Only where centres coincide is one left empty.
+    object whatever their number. Each of them is of its own region, coinciding ones too: none is
+    empty, and at ``count`` = c every group is a region of its own.
 
     :param centers: (B, c, 3). :return: (B, c, count) one-hot.
     """
-    seeds = centers[:, :count]
-    distance = (centers[:, :, None] - seeds[:, None]).square().sum(-1)
-    nearest = distance.argmin(2)[..., None]
-    return (nearest == torch.arange(centers.shape[1], device=centers.device)[:count]).float()
+    number = torch.arange(centers.shape[1], device=centers.device)
+    seeds, own = centers[:, :count], number[:, None] == number[:count]
+    distance = (centers[:, :, None] - seeds[:, None]).square().sum(-1) - own.to(centers.dtype)
+    return (distance.argmin(2)[..., None] == number[:count]).float()
+
+
+def at_work(budget, count):
+    """
+    Tell how many regions there are to summarise, and how many tokens to rebuild from them.
+
+    All; but where every token is a region of its own, nothing is: it is what it was. A traced
+    graph has no branches, so one is left there, of which nothing is used.
+
+    :param budget: of ``count`` = c tokens; either may be a tensor. :return: (regions, tokens,
+        1 where every token is a region of its own, else 0).
+    """
+    whole = budget == count
+    whole = whole.long() if isinstance(whole, torch.Tensor) else int(whole)
+    return budget - whole * (budget - 1), count - whole * (count - 1), whole
 
 
 def log_count(tokens: torch.Tensor) -> torch.Tensor:
@@ -215,11 +230,17 @@ class RegionStudent(nn.Module):
         :param pooled: of the student's own tokens; None: no region is told of the whole object.
         :param share: 0 at one region, 1 at all.
         """
-        size = member.sum(1).clamp(min=1)[..., None]
+        budget, count = member.shape[2], member.shape[1]
+        some, those, whole = at_work(budget, count)
+        size = member.sum(1)[..., None]
         place, extent = member.transpose(1, 2) @ centers / size, size.log() / log_count(centers)
-        x = self.gather(tokens, seen, member, extent)
+        x = self.gather(tokens[:, :those], seen[:, :those], member[:, :those, :some],
+                        extent[:, :some])
+        x = torch.cat([x, tokens], dim=1)[:, whole:whole + budget]
         if pooled is not None:
             x = x + ((1 - share) * self.whole(pooled))[:, None].to(x.dtype)
         place = self.backbone.position(place) + self.span(extent)
         x = self.backbone.encoder(x, place, part=slice(self.early, None))
-        return x, self.upsample(seen, member, x, extent)
+        rebuilt = self.upsample(seen[:, :those], member[:, :those, :some], x[:, :some],
+                                extent[:, :some])
+        return x, torch.cat([rebuilt, x], dim=1)[:, whole:whole + count]
