@@ -27,6 +27,7 @@ from training.export import largest_differences, write_onnx  # noqa: E402
 from training.models.backbone import pool, Size  # noqa: E402
 from training.models.regions import regions, RegionStudent, RegionUpsample  # noqa: E402
 from training.models.student import MENU  # noqa: E402
+from training.tasks.describe import macs  # noqa: E402
 from training.tasks.distill import make_student, start_from  # noqa: E402
 from training.tasks.finetune import begin, begin_heads, Recogniser  # noqa: E402
 
@@ -47,12 +48,18 @@ def test_every_region_owns_its_seed_and_every_group_has_one_region(budget):
     assert bool((own[:, :budget].diagonal(dim1=1, dim2=2) == 1).all())
 
 
-def test_coinciding_centres_leave_no_nan():
+@torch.no_grad()
+def test_coinciding_centres_leave_no_region_empty():
     groups, centers = clouds()
+    centers[:, 1:] = centers[:, :1]
     student = RegionStudent(SMALL, 16).eval()
     for budget in MENU:
-        made = student(groups, torch.zeros_like(centers), budget)
+        own = regions(centers, budget)
+        assert bool((own.sum(1) >= 1).all())
+        assert bool((own[:, budget:, 0] == 1).all())  # of equally near ones the first
+        made = student(groups, centers, budget)
         assert bool(made.tokens.isfinite().all() and made.summary.isfinite().all())
+    assert torch.allclose(made.tokens, student.backbone(groups, centers), atol=1e-5)
 
 
 @torch.no_grad()
@@ -63,6 +70,13 @@ def test_with_all_tokens_it_is_its_backbone():
     assert torch.allclose(made.tokens, plain, atol=1e-5)
     assert torch.allclose(made.summary[:, :32], pool(plain), atol=1e-5)
     assert not torch.allclose(student(groups, centers, 32).tokens, plain, atol=1e-2)
+
+
+def test_where_every_token_is_a_region_of_its_own_nothing_is_summarised_or_rebuilt():
+    with torch.device('meta'):
+        student = RegionStudent(SMALL, 16, pooled=0)
+    cost = {budget: macs(student, {}, budget) for budget in (32, 64)}
+    assert cost[64]['encoder'] > cost[32]['encoder'] and cost[64]['cau'] < cost[32]['cau'] / 10
 
 
 @torch.no_grad()

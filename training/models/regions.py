@@ -34,15 +34,35 @@ def regions(centers: torch.Tensor, count: int) -> torch.Tensor:
     Give each group to the nearest of the first ``count`` centres.
 
     Centres come in the order of farthest point sampling, so the first ones are spread over the
-    object whatever their number, every region has at least its own centre, and at ``count`` = c
-    every group is a region of its own. Only where centres coincide is one left empty.
+    object whatever their number. Each of them is of its own region, coinciding ones too: none is
+    empty, and at ``count`` = c every group is a region of its own.
 
     :param centers: (B, c, 3). :return: (B, c, count) one-hot.
     """
-    seeds = centers[:, :count]
-    distance = (centers[:, :, None] - seeds[:, None]).square().sum(-1)
-    nearest = distance.argmin(2)[..., None]
-    return (nearest == torch.arange(centers.shape[1], device=centers.device)[:count]).float()
+    number = torch.arange(centers.shape[1], device=centers.device)
+    seeds, own = centers[:, :count], number[:, None] == number[:count]
+    distance = (centers[:, :, None] - seeds[:, None]).square().sum(-1) - own.to(centers.dtype)
+    return (distance.argmin(2)[..., None] == number[:count]).float()
+
+
+def at_work(budget, count):
+    """
+    Tell of how many regions and tokens there is anything to summarise and to rebuild.
+
+    Of all; but where every token is a region of its own, of none: they are what they were. A
+    traced graph has no branches, so one of each is left there, of which nothing is used.
+
+    :param budget: of ``count`` = c tokens; either may be a tensor.
+    :return: regions, tokens, and how many rows of what comes of them are to be skipped.
+    """
+    whole = budget >= count
+    whole = whole.long() if isinstance(whole, torch.Tensor) else int(whole)
+    return budget - whole * (budget - 1), count - whole * (count - 1), whole
+
+
+def instead(skipped, made: torch.Tensor, own: torch.Tensor, count) -> torch.Tensor:
+    """Give what was made (B, count, d); that skipped, what tokens (B, c, d) are by themselves."""
+    return torch.cat([made, own], dim=1)[:, skipped:skipped + count]
 
 
 def log_count(tokens: torch.Tensor) -> torch.Tensor:
@@ -183,43 +203,50 @@ class RegionStudent(nn.Module):
         Give what no budget touches, the first arguments of :meth:`rebuild`.
 
         :param groups: (B, c, k, 3). :param centers: (B, c, 3).
-        :return: what leaves the early blocks and what is seen of it, both (B, c, d), what is
-            pooled of the student's own tokens, (B, 2 pooled) or None, and the centres.
+        :return: what leaves the early blocks, positions, and what is seen of both, (B, c, d),
+            what is pooled of the student's own tokens, (B, 2 pooled) or None, and the centres.
         """
         tokens, position = self.backbone.embed(groups, centers)
         tokens = self.backbone.encoder(tokens, position, norm=False, part=slice(self.early),
                                        heard=HEARD)
         seen = self.mix(tokens + position)
-        return tokens, seen, None if self.own is None else pool(self.own(seen)), centers
+        pooled = None if self.own is None else pool(self.own(seen))
+        return tokens, position, seen, pooled, centers
 
-    def rebuild(self, tokens: torch.Tensor, seen: torch.Tensor, pooled: Optional[torch.Tensor],
-                centers: torch.Tensor, budget: Optional[int]) -> Rebuilt:
+    def rebuild(self, tokens: torch.Tensor, position: torch.Tensor, seen: torch.Tensor,
+                pooled: Optional[torch.Tensor], centers: torch.Tensor, budget: Optional[int]
+                ) -> Rebuilt:
         """Rebuild the teacher's tokens (B, c, d) from what :meth:`embed` gives, at a budget."""
         if not self.encode:
             return Rebuilt(self.upsample(seen), None, None, self.own_overall(pooled))
         budget = centers.shape[1] if budget is None else budget
-        member = regions(centers, budget)
         share = torch.as_tensor(budget, dtype=torch.float32).log() / log_count(centers)
-        x, rebuilt = self._encode(tokens, seen, centers, member, pooled, share)
+        x, rebuilt = self._encode(tokens, position, seen, pooled, centers, budget, share)
         summary = pool(x)
         summary = summary + (1 - share) * self.overall(summary)
         if pooled is not None:
             column = torch.zeros_like(summary[:, :1]) + share
             summary = torch.cat([summary, self.own_overall(pooled), column], dim=-1)
-        return Rebuilt(rebuilt, None, member, summary)
+        return Rebuilt(rebuilt, None, regions(centers, budget), summary)
 
-    def _encode(self, tokens, seen, centers, member, pooled, share):
+    def _encode(self, tokens, position, seen, pooled, centers, budget, share):
         """
-        Give what the encoder makes of regions ``member`` (B, c, b), and all tokens from it.
+        Give what the encoder makes of regions, and all tokens from it.
 
         :param pooled: of the student's own tokens; None: no region is told of the whole object.
         :param share: 0 at one region, 1 at all.
         """
-        size = member.sum(1).clamp(min=1)[..., None]
-        place, extent = member.transpose(1, 2) @ centers / size, size.log() / log_count(centers)
-        x = self.gather(tokens, seen, member, extent)
+        some, those, skipped = at_work(budget, centers.shape[1])
+        seen, centers = seen[:, :those], centers[:, :those]
+        member = regions(centers, some)
+        size = member.sum(1)[..., None]
+        extent = size.log() / log_count(tokens)
+        place = self.backbone.position(member.transpose(1, 2) @ centers / size) + self.span(extent)
+        x = self.gather(tokens[:, :those], seen, member, extent)
         if pooled is not None:
             x = x + ((1 - share) * self.whole(pooled))[:, None].to(x.dtype)
-        place = self.backbone.position(place) + self.span(extent)
+        x = instead(skipped, x, tokens, budget)
+        place = instead(skipped, place, position, budget)
         x = self.backbone.encoder(x, place, part=slice(self.early, None))
-        return x, self.upsample(seen, member, x, extent)
+        rebuilt = self.upsample(seen, member, x[:, :some], extent)
+        return x, instead(skipped, rebuilt, x, tokens.shape[1])

@@ -15,7 +15,8 @@
 """
 A run beside every other of a table at no more cost than theirs: measured time, and MACs.
 
-Equal budgets are not equal costs: what is done beside the encoder differs from run to run.
+Equal budgets are not equal costs: what is done beside the encoder differs from run to run. Times
+that differ by less than two measurements of one network do are taken to be the same.
 """
 
 from typing import Any, Dict, List, Optional
@@ -24,6 +25,8 @@ from training.study import tables
 from training.study.runs import Run, Study
 
 BY = {'milliseconds': 'ms', 'macs': 'million MACs'}
+# What measurements of one network, such as the plain encoder of several runs, differ by.
+NOISE = {'milliseconds': 0.03, 'macs': 0.0}
 KINDS = ('complete', 'single_view', 'parts')
 
 
@@ -34,7 +37,7 @@ def of(cost: Dict[str, Any], by: str) -> float:
 
 def affordable(study: Study, run: Run, most: float, by: str) -> Optional[int]:
     """Give the largest budget at which a run costs no more; None where all cost more."""
-    cost = tables.costs(study).get(run.name, {})
+    cost, most = tables.costs(study).get(run.name, {}), most * (1 + NOISE[by])
     return max((b for b in run.numbers if str(b) in cost and of(cost[str(b)], by) <= most),
                default=None)
 
@@ -52,7 +55,8 @@ def rows(study: Study, name: str, by: str) -> List[List[str]]:
     if asked is None:
         return []
     own = study.runs[asked]
-    made = [[f'beside {own.title}, at no more {BY[by]}', 'tokens', BY[by], 'its tokens',
+    within = f' (within {NOISE[by]:.0%})' if NOISE[by] else ''
+    made = [[f'beside {own.title}, at no more {BY[by]}{within}', 'tokens', BY[by], 'its tokens',
              f'its {BY[by]}', 'ahead by: complete', 'single view', 'parts mIoU_I', 'seeds']]
     for run in study.rows(name):
         for budget in run.numbers if run is not own else ():
