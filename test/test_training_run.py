@@ -121,6 +121,17 @@ def test_the_student_starts_from_the_teacher_and_moves(trained):
     assert moved[0] == 0 < moved[1] < 0.1  # the early block stays the teacher's
 
 
+def test_of_no_epochs_the_checkpoint_is_how_fine_tuning_begins(trained, root, monkeypatch):
+    tmp, _, heads = trained
+    monkeypatch.setattr('training.data.shapes.SIMULATED', {'box': 4})
+    assert run('finetune', tmp, root, '--config', f'{CONFIGS}/finetune.yaml', *heads,
+               f'distilled={tmp}/teacher.ckpt', f'output={tmp}/begun', 'trainer.epochs=0') == 0
+    begun, kept = (weights(tmp / f, 'model.') for f in ('begun/last.ckpt', 'teacher.ckpt'))
+    assert begun.keys() == kept.keys()
+    assert all(torch.equal(v.half(), kept[k]) for k, v in begun.items() if v.is_floating_point()
+               and not k.startswith('student.upsample'))
+
+
 def test_the_bundle_is_one_the_robot_takes_at_every_budget(trained):
     tmp, _, _ = trained
     bundle = load_bundle(tmp / 'bundle')

@@ -123,7 +123,7 @@ def fit(task: Task, resume: bool) -> Path:
     Train a task, writing ``last.ckpt`` into its folder after every epoch.
 
     :param resume: go on from ``last.ckpt`` where there is one.
-    :return: the checkpoint of the last epoch.
+    :return: the checkpoint of the last epoch; of no epochs, of how it begins.
     """
     config = task.config
     folder = Path(config['output'])
@@ -141,6 +141,8 @@ def fit(task: Task, resume: bool) -> Path:
         log_every_n_steps=t['log_every'], num_sanity_val_steps=0, enable_model_summary=False,
         **processes(t))
     trainer.fit(task, ckpt_path=str(last) if resumed else None)
+    if not t['epochs']:  # what it would begin as, to be measured
+        trainer.save_checkpoint(last)
     return last
 
 
