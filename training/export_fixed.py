@@ -48,13 +48,23 @@ class FixedBudget(nn.Module):
 def write_onnx(model: Recogniser, path, budget: int, groups: int = 64, neighbours: int = 32
                ) -> None:
     """Trace the recogniser at a budget to ONNX with a dynamic batch."""
-    example = torch.randn(2, groups, neighbours, 3) * 0.1, torch.randn(2, groups, 3)
+    write_graph(FixedBudget(model, budget), path, groups, neighbours, groups)
+
+
+def write_graph(graph: nn.Module, path, groups: int, neighbours: int,
+                centers: int = 64) -> None:
+    """
+    Trace what gives the outputs of a recogniser to ONNX with a dynamic batch.
+
+    :param graph: of groups (B, groups, neighbours, 3) and centers (B, centers, 3).
+    """
+    example = torch.randn(2, groups, neighbours, 3) * 0.1, torch.randn(2, centers, 3)
     names = ['features', 'class_logits', 'part_logits']
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')  # the tracer warns of every shape that it fixes
         torch.onnx.export(
-            FixedBudget(model, budget).eval(), example, str(path), opset_version=OPSET,
-            dynamo=False, input_names=['groups', 'centers'], output_names=names,
+            graph.eval(), example, str(path), opset_version=OPSET, dynamo=False,
+            input_names=['groups', 'centers'], output_names=names,
             dynamic_axes={n: {0: 'objects'} for n in ('groups', 'centers', *names)})
 
 

@@ -22,18 +22,17 @@ a machine that is busy otherwise hardly shows. Weights are random, they cost wha
 from pathlib import Path
 import tempfile
 import time
-from typing import Any, Dict, Tuple
+from typing import Any, Dict, Tuple, Union
 
-import numpy as np
 import onnxruntime
 import torch
 
 from training import export
-from training.export_fixed import write_onnx
+from training.export_fixed import write_graph, write_onnx
 from training.models.exact import rewritten
 from training.models.student import Student
 from training.provenance import machine
-from training.study import memory, runs
+from training.study import given, memory, runs
 from training.study.fresh import network_key, network_of
 from training.study.runs import Study
 from training.tasks import describe
@@ -41,7 +40,8 @@ from training.tasks.distill import make_student
 from training.tasks.finetune import Recogniser
 from training.written import write_json
 
-Key = Tuple[str, int]  # a network and its budget
+Budget = Union[int, str]
+Key = Tuple[str, Budget]  # a network and its budget
 OBJECTS, CLASSES, PARTS = 16, 59, 57  # a batch; classes and parts of a bundle, about
 
 
@@ -52,20 +52,28 @@ def recogniser(config) -> Recogniser:
                       part_hidden=config['heads']['part_hidden']).eval()
 
 
-def session(model: Recogniser, budget: int) -> Tuple[onnxruntime.InferenceSession, float]:
+def counted(budget: Budget) -> bool:
+    """Tell whether a budget costs the same for all objects: not where a gate decides."""
+    return isinstance(budget, int) or budget.startswith(('random ', 'larger '))
+
+
+def session(model: Recogniser, budget: Budget) -> Tuple[onnxruntime.InferenceSession, float]:
     """Open a network at one budget in onnxruntime, on one thread; give its memory [MiB] too."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / 'model.onnx'
+        fewer = given.shape(model.student, budget)
         # All with the same algebra, but none with operators that only some could use.
-        if isinstance(model.student, Student):  # its choice of tokens is exported so alone
+        if fewer:
+            write_graph(given.FewerGroups(rewritten(model)), path, *fewer)
+        elif isinstance(model.student, Student):  # its choice of tokens is exported so alone
             export.write_onnx(model, path)
         else:
             write_onnx(rewritten(model), path, budget)
         return onnxruntime.InferenceSession(
             str(path), options, providers=['CPUExecutionProvider']), memory.mebibytes(
-                path, budget, OBJECTS)
+                path, str(budget).split()[-1], OBJECTS)
 
 
 def milliseconds(sessions: Dict[Key, onnxruntime.InferenceSession],
@@ -75,16 +83,12 @@ def milliseconds(sessions: Dict[Key, onnxruntime.InferenceSession],
 
     :param sessions: by name and budget.
     """
-    rng = np.random.default_rng(0)
-    batch = {'groups': rng.normal(0, 0.1, (OBJECTS, 64, 32, 3)).astype(np.float32),
-             'centers': rng.normal(0, 0.5, (OBJECTS, 64, 3)).astype(np.float32)}
+    inputs = {key: memory.batch(opened, key[1], OBJECTS) for key, opened in sessions.items()}
     least = dict.fromkeys(sessions, float('inf'))
     for _ in range(rounds + 1):  # the first warms up, and is not the least
         for key, opened in sessions.items():
-            asked = dict(batch, token_budget=np.array(key[1]))
-            inputs = {i.name: asked[i.name] for i in opened.get_inputs()}
             begun = time.thread_time()
-            opened.run(None, inputs)
+            opened.run(None, inputs[key])
             least[key] = min(least[key], (time.thread_time() - begun) / OBJECTS * 1e3)
     return least
 
@@ -94,15 +98,17 @@ def measure(study: Study, rounds: int = 20) -> Dict[str, Any]:
     sessions, found, of_run = {}, {}, {}
     for run in study.runs.values():
         config = runs.resolved(study, run, 1)['finetune']
-        name, model, counted = network_key(config), None, describe.network_of(config)
-        for budget in run.numbers:
+        name, model, network = network_key(config), None, describe.network_of(config)
+        for budget in filter(counted, run.budgets):
             key = of_run[run.name, budget] = name, budget
             if key not in sessions:
                 model = model or recogniser(config)
                 sessions[key], taken = session(model, budget)
-                found[key] = {'macs': describe.macs(counted, {}, budget),
+                fewer = given.shape(network, budget)
+                found[key] = {'macs': given.macs(network, *fewer) if fewer else
+                              describe.macs(network, {}, budget),
                               'memory_mib': round(taken, 1),
-                              'parameters': describe.parameters(counted, {})}
+                              'parameters': describe.parameters(network, {})}
     for key, least in milliseconds(sessions, rounds).items():
         found[key]['milliseconds'] = round(least, 4)
     whole: Dict[str, Any] = {

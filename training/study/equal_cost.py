@@ -59,7 +59,7 @@ def rows(study: Study, name: str, by: str) -> List[List[str]]:
     made = [[f'beside {own.title}, at no more {BY[by]}{within}', 'tokens', BY[by], 'its tokens',
              f'its {BY[by]}', 'ahead by: complete', 'single view', 'parts mIoU_I', 'seeds']]
     for run in study.rows(name):
-        for budget in run.numbers if run is not own else ():
+        for budget in run.budgets if run is not own else ():
             if str(budget) not in cost.get(run.name, {}):
                 continue
             most = of(cost[run.name][str(budget)], by)
