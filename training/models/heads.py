@@ -20,6 +20,7 @@ import torch
 from torch import nn
 
 from training.models.backbone import pool
+from training.models.chance import Dropout
 
 
 class ClassHead(nn.Sequential):
@@ -28,9 +29,9 @@ class ClassHead(nn.Sequential):
     def __init__(self, width: int, classes: int, hidden: int = 256, dropout: float = 0.5):
         super().__init__(
             nn.Linear(2 * width, hidden, bias=False), nn.BatchNorm1d(hidden), nn.ReLU(),
-            nn.Dropout(dropout),
+            Dropout(dropout),
             nn.Linear(hidden, hidden, bias=False), nn.BatchNorm1d(hidden), nn.ReLU(),
-            nn.Dropout(dropout), nn.Linear(hidden, classes))
+            Dropout(dropout), nn.Linear(hidden, classes))
 
     def learning(self, summary: torch.Tensor) -> List[torch.Tensor]:
         """Give the class logits (B, classes) that learn; the last are what is said."""
@@ -101,7 +102,7 @@ class PartHead(nn.Module):
         super().__init__()
         self.local = nn.Linear(width, hidden)
         self.overall = nn.Linear(2 * width, hidden)
-        self.rest = nn.Sequential(nn.LayerNorm(hidden), nn.GELU(), nn.Dropout(dropout),
+        self.rest = nn.Sequential(nn.LayerNorm(hidden), nn.GELU(), Dropout(dropout),
                                   nn.Linear(hidden, hidden), nn.GELU(), nn.Linear(hidden, parts))
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:

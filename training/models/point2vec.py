@@ -22,6 +22,7 @@ from torch import nn
 import torch.nn.functional as F
 
 from training.models.backbone import Backbone
+from training.models.chance import rand
 from training.models.grouping import take
 from training.models.jepa import follow, spread
 from training.models.transformer import Encoder
@@ -68,7 +69,7 @@ class Point2Vec(nn.Module):
         :return: Smooth-L1 with beta 2, the spread of predictions and of targets.
         """
         tokens, position = self.backbone.tokenizer(groups), self.backbone.position(centers)
-        order = torch.rand(centers.shape[:2], device=centers.device).argsort(1)
+        order = rand(*centers.shape[:2], device=centers.device).argsort(1)
         count = int(self.masked * centers.shape[1])
         hidden, shown = order[:, :count], order[:, count:]
         places = take(position, shown), take(position, hidden)

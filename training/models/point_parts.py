@@ -21,6 +21,7 @@ from torch import nn
 import torch.nn.functional as F
 
 from training.models.backbone import pool
+from training.models.chance import Dropout
 
 
 def mean_level(levels: List[torch.Tensor]) -> torch.Tensor:
@@ -57,7 +58,7 @@ class PointParts(nn.Module):
         self.label = nn.Sequential(nn.Linear(categories, 64, bias=False), nn.BatchNorm1d(64),
                                    nn.LeakyReLU(0.2))
         self.carry = nn.Sequential(*_layer(width + 3, width), *_layer(width, width))
-        self.rest = nn.Sequential(*_layer(3 * width + 64, 512), nn.Dropout(dropout),
+        self.rest = nn.Sequential(*_layer(3 * width + 64, 512), Dropout(dropout),
                                   *_layer(512, 256), nn.Linear(256, parts))
 
     def forward(self, tokens, centers, points, category) -> torch.Tensor:
@@ -75,8 +76,11 @@ class PointParts(nn.Module):
         at = sum(tokens[rows, index[..., k]] * weight[..., k, None] for k in range(index.shape[2]))
         at = self.carry(torch.cat([at, points], dim=2).flatten(0, 1)).view(batch, count, -1)
         whole = whole[:, None].expand(-1, count, -1)
-        logits = self.rest(torch.cat([at, whole], dim=2).flatten(0, 1))
-        return logits.view(batch, count, -1)
+        x = torch.cat([at, whole], dim=2).flatten(0, 1)
+        for layer in self.rest:  # points in rows, but what drops them goes cloud by cloud
+            x = layer(x.view(batch, count, -1)).flatten(0, 1) if isinstance(layer, Dropout) else \
+                layer(x)
+        return x.view(batch, count, -1)
 
 
 def _layer(before, after):

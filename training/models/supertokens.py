@@ -20,6 +20,8 @@ import torch
 from torch import nn
 import torch.nn.functional as F
 
+from training.models.chance import gumbel_softmax
+
 
 class DynamicSupertokens(nn.Module):
     """
@@ -77,7 +79,7 @@ class DynamicSupertokens(nn.Module):
     def _assign(self, scores, fused):
         """Give the weights that gather and those that hand back, both (B, c, used)."""
         if self.training:
-            back = F.gumbel_softmax(scores, self.temperature, hard=True)
+            back = gumbel_softmax(scores, self.temperature)
         else:
             back = F.one_hot(scores.argmax(2), scores.shape[2]).to(scores.dtype)
         taken = back * fused

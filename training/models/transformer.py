@@ -20,6 +20,8 @@ import torch
 from torch import nn
 import torch.nn.functional as F
 
+from training.models.chance import dropout, rand
+
 
 class Position(nn.Sequential):
     """Centres (B, c, 3) to positional embeddings (B, c, width) (Point-JEPA, section 3.3)."""
@@ -71,7 +73,7 @@ class Block(nn.Module):
         scores = q @ k.transpose(-2, -1) * (width // self.heads) ** -0.5
         scores = scores if mask is None else scores + mask
         weights = scores.float().softmax(-1).to(v.dtype)
-        added = F.dropout(weights, self.attention_dropout, self.training) @ v
+        added = dropout(weights, self.attention_dropout, self.training) @ v
         added = self.out(added.transpose(1, 2).reshape(batch, count, width))
         return x + self._drop(added), k
 
@@ -80,10 +82,10 @@ class Block(nn.Module):
         return x + self._drop(self.down(F.gelu(self.up(self.norm2(x)))))
 
     def _drop(self, x):
-        x = F.dropout(x, self.dropout, self.training)
+        x = dropout(x, self.dropout, self.training)
         if not self.training or self.drop_path == 0:
             return x
-        keep = torch.rand(len(x), 1, 1, device=x.device) >= self.drop_path
+        keep = rand(len(x), 1, 1, device=x.device) >= self.drop_path
         return x * keep / (1 - self.drop_path)
 
 

@@ -61,7 +61,7 @@ class Task(lightning.LightningModule):
 
     def on_train_batch_start(self, batch, index):
         """
-        Seed the chance of a step (dropout, blocks, Gumbel noise).
+        Seed the chance of a step: dropout, blocks, Gumbel noise (:mod:`training.models.chance`).
 
         On CPUs it is the same in all processes, since they have to draw the same blocks; on GPUs
         the noise of the samples is drawn on the device and differs.
