@@ -74,6 +74,18 @@ def test_a_row_shows_what_it_is_about_of_what_was_measured(tmp_path, monkeypatch
     assert 'as trained' in commands.outcome(line) and 'random 1:' in commands.outcome(line)
 
 
+def test_what_few_shot_and_distillation_have_measured_is_shown(tmp_path, monkeypatch):
+    monkeypatch.setattr(commands, 'configuration_of', lambda _: {'output': tmp_path})
+    lines = [f'python -m training {verb} --config x.yaml' for verb in ('fewshot', 'distill')]
+    assert [commands.outcome(line) for line in lines] == ['', '']
+    (tmp_path / 'metrics.csv').write_text('epoch,loss,val_loss\n0,0.9,\n0,,0.5\n1,0.8,\n1,,0.25\n')
+    assert commands.outcome(lines[1]) == '   # here: loss 0.2500'
+    (tmp_path / 'fewshot.json').write_text(json.dumps({'accuracy': {
+        '5way_10shot': {'folds': [0.9, 0.7], 'mean': 0.8, 'std': 0.1, 'runs': 2}}}))
+    assert commands.outcome(lines[0]) == '   # here: 5way_10shot: accuracy 80.00 ± 10.00'
+    assert commands.outcome(lines[0].replace('fewshot', 'describe')) == ''
+
+
 @pytest.mark.parametrize('name', ['1', '2'])
 def test_means_over_the_epochs_of_unfreezing_are_those_of_the_paper(name):
     others, checked = [], 0

@@ -31,10 +31,12 @@ from training import config as configuration  # noqa: E402
 from training.config import ConfigError  # noqa: E402
 from training.models.backbone import Backbone, Size  # noqa: E402
 from training.models.heads import ClassHead, PartHead  # noqa: E402
-from training.study import commands, equal_cost, memory, published, runs, tables  # noqa: E402
+from training.models.reduce.interpolation import interpolation  # noqa: E402
+from training.study import (commands, cost, equal_cost, given, memory, published,  # noqa: E402
+                            runs, tables)
 from training.tasks import scores  # noqa: E402
 from training.tasks.common import weights  # noqa: E402
-from training.tasks.describe import describe  # noqa: E402
+from training.tasks.describe import describe, macs, network_of  # noqa: E402
 from training.tasks.distill import make_student  # noqa: E402
 
 SIZE = Size(width=16, depth=2, heads=2, tokenizer='lean', first=(8, 8), second=(16,))
@@ -203,6 +205,24 @@ def test_costs_of_another_network_are_not_shown(tmp_path):
         'any': tables.fresh.network_of(study, study.runs['any']), 'foundry': 'another'}}
     (tmp_path / 'cost.json').write_text(json.dumps(cost))
     assert set(tables.costs(study)) == {'any'}
+
+
+@torch.no_grad()
+def test_a_network_of_fewer_groups_is_given_them_and_costs_what_it_makes_of_them():
+    config = runs.resolved(STUDY, STUDY.runs['plain_teacher'], 1)['finetune']
+    model, network = cost.recogniser(config), network_of(config)
+    assert given.shape(network, 'random 16') == (16, 32)
+    assert given.shape(network, 'larger 16') == (16, 128) and given.shape(network, 16) is None
+    all_of_them, few = macs(network, {}, 64), given.macs(network, 16, 32)
+    assert few['tokenizer'] * 4 == all_of_them['tokenizer'] and few['cau'] == 64 * 16 * 128
+    opened, _ = cost.session(model, 'random 8')
+    inputs = memory.batch(opened, 8, 2)
+    assert inputs['groups'].shape == (2, 8, 32, 3) and inputs['centers'].shape == (2, 64, 3)
+    chosen = torch.from_numpy(inputs['centers'])
+    x = model.student.backbone(torch.from_numpy(inputs['groups']), chosen[:, :8])
+    wanted = model.part_head(interpolation(chosen, chosen[:, :8]) @ x)
+    got = opened.run(['part_logits'], inputs)[0]
+    assert np.abs(got - wanted.numpy()).max() < 1e-4
 
 
 def test_at_equal_cost_the_largest_budget_that_costs_no_more_is_taken(monkeypatch):

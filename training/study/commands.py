@@ -20,6 +20,7 @@ For a machine with a GPU and the paper's data; ``published`` puts what was measu
 scale beside the paper's figures.
 """
 
+import csv
 import json
 from pathlib import Path
 import subprocess
@@ -89,7 +90,7 @@ def over_epochs(row: Dict[str, Any]) -> Dict[str, Dict[str, Dict[str, List[float
     """
     found: Dict[str, Dict[str, Dict[str, List[float]]]] = {}
     for line in of_row(row):
-        for way, figures in measured(line).items():
+        for way, figures in (measured(line) if ' finetune ' in line else {}).items():
             data = Path(configuration_of(line)['output']).name.partition(AT)[0]
             for name, values in figures.items():
                 found.setdefault(data, {}).setdefault(way, {}).setdefault(name, []).append(
@@ -166,27 +167,45 @@ def configuration_of(line: str) -> Dict[str, Any]:
 
 def outcome(line: str, shown: Optional[str] = None) -> str:
     """
-    Give what a fine-tuning has measured where it was run here, in %; else nothing.
+    Give what a command has measured where it was run here, in %, its last loss; else nothing.
 
     :param shown: one way to fewer tokens, such as ``random 16``; None: all that was measured.
     """
     told = [f'{name}: ' + ', '.join(f'{kind} {100 * r["mean"]:.2f} ± {100 * r["std"]:.2f}'
                                     for kind, r in kinds.items())
-            for name, kinds in measured(line).items() if shown in (None, name)]
+            for name, kinds in measured(line).items()
+            if shown in (None, name) or ' finetune ' not in line]
+    told += [f'loss {value:.4f}' for value in distillation_loss(line)]
     return '   # here: ' + '; '.join(told) if told else ''
 
 
 def measured(line: str) -> Dict[str, Dict[str, Dict[str, float]]]:
-    """Read what a fine-tuning has measured: way to fewer tokens, figure, ``mean`` and ``std``."""
-    if ' finetune ' not in line:
+    """
+    Read what a command has measured: way to fewer tokens, figure, ``mean`` and ``std``.
+
+    Of few-shot classification the way and shot stand for the former.
+    """
+    if line.startswith('#') or ' describe ' in line:
         return {}
     folder, found = Path(configuration_of(line)['output']), {}
-    for path in (folder / 'accuracy.json', folder / 'miou.json'):
+    for kind in ('accuracy', 'miou', 'fewshot'):
+        path = folder / f'{kind}.json'
         if path.exists():
-            for name, row in json.loads(path.read_text())[path.stem].items():
-                found.setdefault(name, {}).update(
-                    row if path.stem == 'miou' else {'accuracy': row})
+            made = json.loads(path.read_text())
+            for name, row in made.get(kind, made.get('accuracy', {})).items():
+                found.setdefault(name, {}).update(row if kind == 'miou' else {'accuracy': row})
     return found
+
+
+def distillation_loss(line: str) -> List[float]:
+    """Give the last loss on validation clouds that a distillation has logged; [] where none is."""
+    if ' distill ' not in line:
+        return []
+    path = Path(configuration_of(line)['output']) / 'metrics.csv'
+    if not path.exists():
+        return []
+    with path.open() as file:
+        return [float(row['val_loss']) for row in csv.DictReader(file) if row.get('val_loss')][-1:]
 
 
 def run(study: Study, name: str) -> None:

@@ -23,18 +23,25 @@ import numpy as np
 import onnxruntime
 
 
+# Of an input: how far its values spread, and what is usual of its shape without the objects.
+USUAL = {'groups': (0.1, (64, 32, 3)), 'centers': (0.5, (64, 3))}
+
+
 def batch(session: onnxruntime.InferenceSession, budget, objects: int) -> Dict[str, np.ndarray]:
     """
     Make up objects for a network: 64 groups of 32 points, or as many as its graph fixes.
 
     :param budget: of tokens, where the graph asks for one.
     """
-    rng, made = np.random.default_rng(0), {'token_budget': np.array(budget)}
-    for name, spread, usual in (('groups', 0.1, (64, 32, 3)), ('centers', 0.5, (64, 3))):
-        fixed = next(i.shape for i in session.get_inputs() if i.name == name)[1:]
-        shape = [n if isinstance(n, int) else u for n, u in zip(fixed, usual)]
-        made[name] = rng.normal(0, spread, (objects, *shape)).astype(np.float32)
-    return {i.name: made[i.name] for i in session.get_inputs()}
+    rng, made = np.random.default_rng(0), {}
+    for asked in session.get_inputs():
+        if asked.name == 'token_budget':
+            made[asked.name] = np.array(budget)
+            continue
+        spread, usual = USUAL[asked.name]
+        shape = [n if isinstance(n, int) else u for n, u in zip(asked.shape[1:], usual)]
+        made[asked.name] = rng.normal(0, spread, (objects, *shape)).astype(np.float32)
+    return made
 
 
 def mebibytes(path, budget: int, objects: int) -> float:

@@ -207,15 +207,14 @@ def notes(study: Study, name: str) -> List[str]:
         f'category given); distilled for {steps["distill"]} steps of {batch} clouds, fine-tuned '
         f'to all tasks at once for {steps["finetune"]}. The two sides are of other data and '
         'sizes: compare rows, not sides.', *about.get('notes', []),
-        *(losses_against(study, study.tables[name]['rows']) if about.get('losses') else []),
+        *(losses_against(study, name) if about.get('losses') else []),
         tables.NOTE]
 
 
-def losses_against(study: Study, names: Sequence[str]) -> List[str]:
-    """Say how the distillation loss of runs goes with what they reach; [] of fewer than three."""
+def losses_against(study: Study, name: str) -> List[str]:
+    """Say how the distillation loss goes with what runs of a table reach, here and published."""
     points = []
-    for name in names:
-        run = study.runs[name]
+    for run in study.rows(name):
         found = tables.results(study, run)
         for b in run.numbers:
             loss = tables.loss(found, b)
@@ -227,8 +226,13 @@ def losses_against(study: Study, names: Sequence[str]) -> List[str]:
     columns = np.array(points).T
     told = [f'{title} {stats.spearmanr(columns[0], column).statistic:+.2f}' for title, column in
             zip(('complete', 'single view', 'mIoU_I'), columns[1:])]
+    theirs = [(float(row['published']['distillation_loss']), float(row['published']['average']))
+              for row in study.tables[name]['published']['rows']
+              if {'distillation_loss', 'average'} <= row['published'].keys()]
     return ["distillation loss and what is reached, Spearman's correlation over the "
-            f'{len(points)} rows and budgets that have both: {", ".join(told)}.']
+            f'{len(points)} rows and budgets that have both: {", ".join(told)}; published, over '
+            f"{len(theirs)} rows of this table with the average: "
+            f'{stats.spearmanr(*zip(*theirs)).statistic:+.2f}.']
 
 
 def table(study: Study, name: str) -> List[str]:
