@@ -147,17 +147,20 @@ def correlation(study: Study, small: Dict[str, Any]) -> List[str]:
 
     Without figures of an older configuration: those differ by more than lambda.
     """
-    rows = []
+    rows, seeds = [], set()
     for price, name in small['spearman'].items():
         run = study.runs[name]
         found = [f for f in tables.results(study, run) if small['budget'] in f['budgets']
                  and fresh.learned(study, run, f)]
         if found:
+            seeds.add(len(found))
             ious = tables.part_ious(found, small['budget'])
             figures = [tables.at(found, small['budget'], k) for k in ('complete', 'single_view')]
             loss = tables.loss(found, small['budget'])
             rows.append([price, *(f.mean for f in (*figures, ious[1], ious[0], loss))])
     count = f'{len(rows)} of {len(small["spearman"])} λ'
+    if len(seeds) > 1:  # where they vary by more than with lambda, a mean of fewer says less
+        count += f', of {min(seeds)} to {max(seeds)} seeds'
     if len(rows) < 3:
         return [small['budget'], 'not run', *[''] * 4, count]
     columns = np.array(rows, float).T
