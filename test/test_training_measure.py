@@ -32,6 +32,7 @@ from training.models.regions import RegionStudent  # noqa: E402
 from training.study import commands, published, runs  # noqa: E402
 from training.tasks import few_shot_frozen, fewshot, measure, reduction  # noqa: E402
 from training.tasks.common import backbone_weights  # noqa: E402
+from training.tasks.finetune import Recogniser  # noqa: E402
 from training.tasks.measure import look  # noqa: E402
 
 SIZE = Size(width=16, depth=2, heads=2, tokenizer='lean', first=(8, 8), second=(16,))
@@ -116,3 +117,22 @@ def test_few_shot_folds_are_apart_and_what_is_clear_is_named():
     assert list(found) == ['5way_5shot']
     assert found['5way_5shot']['complete'] == {'mean': 1.0, 'std': 0.0, 'runs': 10}
     assert found['5way_5shot']['single_view']['mean'] < 0.5
+
+
+@pytest.mark.parametrize('task, head', [('classes', 'class_head'), ('parts', 'part_head')])
+def test_a_specialist_is_measured_with_the_head_that_was_distilled(
+        tmp_path, monkeypatch, task, head):
+    model, other = (Recogniser(Foundry(SIZE, 16, gate=False), 16, 5, 4) for _ in range(2))
+    monkeypatch.setattr(measure, 'begun', lambda config: other.student)
+    state = {f'student.{k}': v for k, v in other.student.state_dict().items()}
+    path = tmp_path / 'last.ckpt'
+    torch.save({'state_dict': state}, path)
+    assert measure.with_own_head({'distilled': path}, model) is None  # a generalist has none
+    state.update({f'head.{k}': v for k, v in getattr(other, head).state_dict().items()})
+    torch.save({'state_dict': state}, path)
+    made, found = measure.with_own_head({'distilled': path}, model)
+    assert found == task and made.student is other.student
+    for name, wanted in (('class_head', task == 'classes'), ('part_head', task == 'parts')):
+        same = [torch.equal(a, b) for a, b in zip(getattr(made, name).parameters(),
+                                                  getattr(other, name).parameters())]
+        assert all(same) is wanted

@@ -19,6 +19,7 @@ For students that are compared; what robots run is measured by ``evaluate``. Ran
 single views as there, some of the same clouds.
 """
 
+import copy
 from pathlib import Path
 import time
 from typing import Dict, Iterator, Optional, Tuple, Union
@@ -191,6 +192,22 @@ def distillation(config, tokens, budgets) -> Optional[Dict[Budget, float]]:
     return {b: value / len(tokens) for b, value in total.items()}
 
 
+def with_own_head(config, model):
+    """
+    Give a specialist as it was distilled, with the head that learned then, before fine-tuning.
+
+    :return: a recogniser and its task, ``classes`` or ``parts``; None where no head was distilled.
+    """
+    head = weights(config['distilled'], 'head.') if config['distilled'] else {}
+    if not head:
+        return None
+    task = 'parts' if 'local.weight' in head else 'classes'
+    made = copy.deepcopy(model)
+    made.student = begun(config)
+    (made.part_head if task == 'parts' else made.class_head).load_state_dict(head)
+    return made.eval(), task
+
+
 def counts(model) -> Dict[str, int]:
     """Count the parameters of a recogniser: the student, its heads."""
     def number(*modules):
@@ -209,10 +226,19 @@ def measure(config) -> dict:
     tokens = sets.tokens('modelnet40_test', data)
     label = vocabulary.labels(modelnet, names)[np.asarray(tokens.labels)]
     found = classes(model, tokens, label, budgets, asked['clouds'])
+    specialist, task = with_own_head(config, model) or (None, '')
+    if task == 'classes':
+        for b, row in classes(specialist, tokens, label, budgets, asked['clouds']).items():
+            found[b].update(own_task=row['complete']['accuracy'],
+                            own_task_single_view=row['single_view']['accuracy'])
     tokens = sets.tokens('parts_test', data)
     category = np.array([p.split('/')[0] for p in part_set.part_names])
     own = np.array([category[p[0]] for p in part_set.parts])[np.asarray(tokens.shape)]
     of_parts = parts(model, tokens, own, category, budgets, asked['clouds'])
+    if task == 'parts':
+        for b, row in parts(specialist, tokens, own, category, budgets, asked['clouds']).items():
+            found[b].update(own_task=row['complete']['miou_i'],
+                            own_task_single_view=row['single_view']['miou_i'])
     losses = distillation(config, sets.tokens('modelnet40_val', data), budgets)
     before = begun(config) if config['distilled'] else model.student
     few = few_shot_frozen.measure(before, data, budgets, look, batches)
