@@ -32,7 +32,8 @@ PICTURES = {'assignment': 'Which points feed which supertoken, and how many of t
             'error': "Where rebuilt tokens differ from the teacher's",
             'cost': 'What each budget costs, part by part',
             'accuracy': 'Accuracy of the shipped bundle against its budget',
-            'loss': 'Losses', 'gate': 'What a gate is paid, what it fuses and what is lost: a seed each (table 2 has more)'}
+            'loss': 'Losses',
+            'gate': 'What a gate is paid, what it fuses and what is lost, of one seed each'}
 
 
 def write(study: Study) -> Path:
