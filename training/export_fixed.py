@@ -51,8 +51,7 @@ def write_onnx(model: Recogniser, path, budget: int, groups: int = 64, neighbour
     write_graph(FixedBudget(model, budget), path, groups, neighbours, groups)
 
 
-def write_graph(graph: nn.Module, path, groups: int, neighbours: int,
-                centers: int = 64) -> None:
+def write_graph(graph: nn.Module, path, groups: int, neighbours: int, centers: int) -> None:
     """
     Trace what gives the outputs of a recogniser to ONNX with a dynamic batch.
 

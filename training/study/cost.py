@@ -66,7 +66,7 @@ def session(model: Recogniser, budget: Budget) -> Tuple[onnxruntime.InferenceSes
         fewer = given.shape(model.student, budget)
         # All with the same algebra, but none with operators that only some could use.
         if fewer:
-            write_graph(given.FewerGroups(rewritten(model)), path, *fewer)
+            write_graph(given.FewerGroups(rewritten(model)), path, *fewer, given.GROUPS)
         elif isinstance(model.student, Student):  # its choice of tokens is exported so alone
             export.write_onnx(model, path)
         else:

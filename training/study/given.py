@@ -20,6 +20,7 @@ Random sampling, larger groups and FPS-Student (Foundry, B.2 and B.4).
 
 from typing import Dict, Optional, Tuple, Union
 
+from foundry_ros.tokens import GROUPS, NEIGHBOURS
 from torch import nn
 
 from training.models.backbone import pool
@@ -27,8 +28,6 @@ from training.models.reduce.interpolation import interpolation
 from training.models.reduced import LargerGroups
 from training.tasks import describe
 from training.tasks.finetune import Recogniser
-
-GROUPS, NEIGHBOURS = 64, 32
 
 
 def shape(student: nn.Module, budget: Union[int, str]) -> Optional[Tuple[int, int]]:
