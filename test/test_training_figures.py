@@ -26,6 +26,7 @@ pytest.importorskip('matplotlib', reason='pictures need matplotlib')
 from training import config as configuration  # noqa: E402, I100
 from training.__main__ import main  # noqa: E402
 from training.data.shapes import Shapes  # noqa: E402
+from training.tasks.figures import pictures  # noqa: E402
 from training.tasks.figures_curves import read_metrics, smooth  # noqa: E402
 from training.tasks.figures_data import Subject  # noqa: E402
 from training.tasks.figures_supertokens import shares  # noqa: E402
@@ -89,6 +90,11 @@ def test_every_picture_is_drawn(arguments, tmp_path, config, budgets, more):
     for path in (tmp_path / 'out').iterdir():
         picture = np.asarray(Image.open(path).convert('RGB'))
         assert min(picture.shape[:2]) > 200 and picture.std() > 5
+
+
+def test_curves_are_drawn_of_what_there_is(arguments):
+    config = configuration.load(CONFIG, [*arguments, 'figures.runs={}', 'figures.gates={}'])
+    assert not {'loss', 'gate'} & set(pictures(config)) and 'accuracy' in pictures(config)
 
 
 def test_supertokens_share_all_tokens_that_are_fused(arguments):

@@ -25,8 +25,7 @@ def pictures(config):
     """Give the name of each picture and what draws it."""
     asked = config['figures']
     subject = Subject(config)
-    drawn = {'loss': lambda: figures_curves.losses(asked['runs']),
-             'cost': lambda: figures_curves.cost(config),
+    drawn = {'cost': lambda: figures_curves.cost(config),
              'features': lambda: figures_features.embedding(subject),
              'pca': lambda: figures_features.colours(subject),
              'error': lambda: figures_features.errors(subject),
@@ -34,6 +33,8 @@ def pictures(config):
              'supertokens': lambda: figures_supertokens.use(subject)}
     if hasattr(subject.student, 'supertokens'):
         drawn['projected'] = lambda: figures_supertokens.projected(subject)
+    if asked['runs']:
+        drawn['loss'] = lambda: figures_curves.losses(asked['runs'])
     if asked['results']:
         drawn['accuracy'] = lambda: figures_curves.accuracy(asked['results'])
     if asked['gates']:
