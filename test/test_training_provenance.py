@@ -42,9 +42,12 @@ def test_a_copy_without_history_is_told_its_commit(monkeypatch):
     assert provenance.commit() == 'def+'  # what git says comes first
 
 
+TRAINER = {'accelerator': 'cpu', 'precision': 'bf16-mixed'}
+
+
 def test_a_run_that_goes_on_counts_all_its_seconds(tmp_path):
     origin = pytest.importorskip('training.tasks.origin', reason='the training side needs torch')
-    first, second = (origin.Origin('cpu', origin.Throughput()) for _ in range(2))
+    first, second = (origin.Origin(TRAINER, origin.Throughput()) for _ in range(2))
     first.load_state_dict({'seconds': 1000.0})
     second.load_state_dict(first.state_dict())
     assert 1000 <= second.state_dict()['seconds'] < 2000
@@ -55,11 +58,11 @@ def test_a_checkpoint_keeps_how_fast_it_was_trained_and_by_which_commit(monkeypa
     origin = pytest.importorskip('training.tasks.origin', reason='the training side needs torch')
     throughput = origin.Throughput()
     answering(monkeypatch, {'git': 'abc'})
-    kept = origin.Origin('cpu', throughput)
+    kept = origin.Origin(TRAINER, throughput)
     answering(monkeypatch, {'git': 'def'})  # another one is checked out meanwhile
     throughput.objects, throughput.waited, throughput.busy = 300, 1.0, 3.0
     found = kept.state_dict()
-    assert found['commit'] == 'abc+'
+    assert (found['commit'], found['precision']) == ('abc+', 'bf16-mixed')
     assert (found['objects_per_second'], found['waiting']) == (75.0, 0.25)
 
 

@@ -97,7 +97,7 @@ def test_what_is_missing_is_trained_once_and_printed(study, root, tmp_path, caps
     assert found['sets']['modelnet40_test'] == {'shapes': 6, 'clouds': 60}
     assert set(found['seconds']) == {'distill', 'finetune', 'measure'}
     for stage in ('distill', 'finetune'):  # what trained it, and how fast
-        assert set(found['trained'][stage]) == {'commit', 'machine', 'seconds',
+        assert set(found['trained'][stage]) == {'commit', 'machine', 'precision', 'seconds',
                                                 'objects_per_second', 'waiting'}
     assert json.loads((tmp_path / 'results/labels_1.json').read_text())[
         'budgets']['1']['distillation_loss'] is None

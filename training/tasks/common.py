@@ -137,7 +137,7 @@ def fit(task: Task, resume: bool) -> Path:
         max_epochs=t['epochs'], gradient_clip_val=t['clip'], reload_dataloaders_every_n_epochs=1,
         logger=History(folder, steps_of(last) if resumed else None),
         callbacks=[checkpoint, TQDMProgressBar(refresh_rate=20), throughput,
-                   Origin(t['accelerator'], throughput)],
+                   Origin(t, throughput)],
         log_every_n_steps=t['log_every'], num_sanity_val_steps=0, enable_model_summary=False,
         **processes(t))
     trainer.fit(task, ckpt_path=str(last) if resumed else None)

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Where the weights of a checkpoint come from: commit, machine, time and configuration."""
+"""Where the weights of a checkpoint come from: commit, machine, precision, time, configuration."""
 
 from pathlib import Path
 import time
@@ -27,15 +27,16 @@ from training.tasks.throughput import Throughput
 
 class Origin(Callback):
     """
-    Write into checkpoints which commit trained them, where, how long in all and how fast.
+    Write into checkpoints which commit trained them, where, in how many bits, how long and fast.
 
     Seconds are of the whole run, objects a second and waiting since it was last resumed.
 
-    :param accelerator: of the trainer. :param throughput: counts objects and waiting.
+    :param trainer: section of a configuration, nothing left open. :param throughput: counts
+        objects and waiting.
     """
 
-    def __init__(self, accelerator: str, throughput: Throughput):
-        self.accelerator, self.throughput = accelerator, throughput
+    def __init__(self, trainer: Dict[str, Any], throughput: Throughput):
+        self.trainer, self.throughput = trainer, throughput
         self.commit = commit()  # now, as the code that trains was read now
         self.before, self.begun = 0.0, time.monotonic()
 
@@ -45,7 +46,8 @@ class Origin(Callback):
 
     def state_dict(self) -> Dict[str, Any]:
         """Give what a checkpoint keeps."""
-        return {'commit': self.commit, 'machine': machine(self.accelerator),
+        return {'commit': self.commit, 'machine': machine(self.trainer['accelerator']),
+                'precision': self.trainer['precision'],
                 'seconds': round(self.before + time.monotonic() - self.begun, 1),
                 'objects_per_second': round(self.throughput.objects_per_second, 1),
                 'waiting': round(self.throughput.waiting, 4)}
