@@ -29,7 +29,7 @@ from training.models.foundry import Foundry  # noqa: E402
 from training.models.reduce import random_groups  # noqa: E402
 from training.models.reduced import Progressive  # noqa: E402
 from training.models.regions import RegionStudent  # noqa: E402
-from training.study import commands, published, runs  # noqa: E402
+from training.study import commands, few_shot, published, runs  # noqa: E402
 from training.tasks import few_shot_frozen, fewshot, measure, reduction  # noqa: E402
 from training.tasks.common import backbone_weights  # noqa: E402
 from training.tasks.finetune import Recogniser  # noqa: E402
@@ -87,9 +87,18 @@ def test_few_shot_of_the_teacher_is_of_what_was_not_yet_tuned_on():
 
 def test_few_shot_intervals_are_over_folds():
     folds = [0.4, 0.5, 0.6, 0.7]
-    mean, half = published.over_folds([reduction.over_runs(folds)] * 3).split(' ± ')
+    mean, half = few_shot.over_folds([reduction.over_runs(folds)] * 3).split(' ± ')
     low, high = stats.t.interval(0.95, 3, np.mean(folds), stats.sem(folds))
     assert (float(mean), float(half)) == pytest.approx((55.0, 50 * (high - low)), abs=0.05)
+
+
+def test_few_shot_rows_are_compared_fold_by_fold():
+    easy, hard = [{'folds': [0.9, 0.5, 0.7]}], [{'folds': [0.8, 0.4, 0.6]}]
+    assert few_shot.difference([easy, hard]) == '10.0 ± 0.0'  # folds differ, alike in both
+    both = few_shot.difference([easy * 2, [*hard, {'folds': [0.9, 0.6, 0.5]}]])
+    low, high = stats.t.interval(0.95, 2, 0.2 / 3, stats.sem([0.05, 0.0, 0.15]))
+    assert both == f'{20 / 3:.1f} ± {50 * (high - low):.1f}'
+    assert few_shot.difference([easy, [None]]) == few_shot.difference([[], []]) == 'not run'
 
 
 def test_few_shot_is_measured_at_the_tokens_that_are_asked_for():
@@ -115,7 +124,8 @@ def test_few_shot_folds_are_apart_and_what_is_clear_is_named():
     clear = np.eye(6)[labels] + rng.normal(0, 0.01, (72, 6))
     found = few_shot_frozen.accuracies({'complete': clear, 'single_view': clear * 0}, labels)
     assert list(found) == ['5way_5shot']
-    assert found['5way_5shot']['complete'] == {'mean': 1.0, 'std': 0.0, 'runs': 10}
+    assert found['5way_5shot']['complete'] == {'mean': 1.0, 'std': 0.0, 'runs': 10,
+                                               'folds': [1.0] * 10}
     assert found['5way_5shot']['single_view']['mean'] < 0.5
 
 

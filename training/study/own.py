@@ -16,14 +16,15 @@
 
 from typing import List
 
-from training.study import equal_cost
+from training.study import equal_cost, few_shot
 from training.study.runs import Study
 from training.study.tables import aligned, body, differences, HEAD, marked, NOTE
 
 
 def compared(study: Study, name: str) -> List[List[List[str]]]:
     """Give the cells of all comparisons that a table asks for, each with a heading."""
-    made = [differences(study, name), *(equal_cost.rows(study, name, by) for by in equal_cost.BY)]
+    made = [differences(study, name), few_shot.differences(study, name), *(
+        equal_cost.rows(study, name, by) for by in equal_cost.BY)]
     return [told for told in made if told]
 
 

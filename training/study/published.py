@@ -22,19 +22,18 @@ small study that stands for each, and the commands of the published recipe (``co
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 import numpy as np
 from scipy import stats
 import yaml
 
 from training.config import ConfigError
-from training.study import fresh, own, tables
+from training.study import few_shot, fresh, own, tables
 from training.study.runs import resolved, Study
 
 NOWHERE = 'published: not available'
 HERE = ['tokens', 'complete', 'single view', 'mIoU_C', 'mIoU_I', 'loss']
-FEW = ['5way_5shot', '5way_10shot', '10way_5shot', '10way_10shot']
 COUNTED = "paper's network: G MACs of 64 clouds, encoder once"
 COSTS = [COUNTED, 'tokens', 'M parameters', 'M MACs', 'tokenizer', 'encoder', 'rest', 'MiB', 'ms',
          'objects/s']
@@ -59,7 +58,8 @@ def extended(study: Study) -> Study:
         names += [name for row in compared for name in (row[0], row[2])]
         found[path.stem] = {'title': about['title'], 'rows': list(dict.fromkeys(names)),
                             'differences': compared, 'published': about,
-                            'equal_cost': about.get('equal_cost')}
+                            'equal_cost': about.get('equal_cost'),
+                            'fold_differences': about.get('fold_differences', [])}
         wrong = [name for name in found[path.stem]['rows'] if name not in study.runs]
         if wrong:
             raise ConfigError(f'{path} has a row for {wrong[0]!r}, which is no run')
@@ -84,7 +84,7 @@ def measured(study: Study, about: Dict[str, Any], row: Dict[str, Any]) -> List[s
     if 'spearman' in small:
         return correlation(study, small)
     if about.get('needs') == 'few_shot':
-        return few_shot(study, small)
+        return few_shot.cells(study, small)
     run, budget = study.runs[small['run']], small['budget']
     found = [f for f in tables.results(study, run) if str(budget) in f['budgets']]
     seeds = f'{len(found)} of {run.seeds}'
@@ -113,32 +113,6 @@ def costs(study: Study, small: Optional[Dict[str, Any]]) -> List[str]:
             *(f'{v:.1f}' for v in (macs['total'], macs['tokenizer'], macs['encoder'], rest)),
             f'{cost["memory_mib"]:.0f}' if 'memory_mib' in cost else '–',
             f'{cost["milliseconds"]:.2f}', f'{1e3 / cost["milliseconds"]:,.0f}']
-
-
-def few_shot(study: Study, small: Dict[str, Any]) -> List[str]:
-    """Give few-shot accuracy here: means over seeds and folds, with intervals over folds."""
-    run, budget = study.runs[small['run']], str(small['budget'])
-    found = [f['budgets'][budget]['few_shot'] for f in tables.results(study, run)
-             if 'few_shot' in f['budgets'].get(budget, {})]
-    seeds = f'{len(found)} of {run.seeds}'
-    if not found:
-        return [budget, 'not run', *[''] * (len(FEW) - 1), seeds]
-    told = []
-    for key in FEW:
-        rows = [[f[key][kind] for f in found if key in f] for kind in ('complete', 'single_view')]
-        told.append(' / '.join(over_folds(r) if r else '–' for r in rows))
-    return [budget, *told, seeds]
-
-
-def over_folds(rows: Sequence[Dict[str, float]]) -> str:
-    """
-    Write a mean over seeds in % and its interval over folds (Student's t), the seeds' mean.
-
-    :param rows: of each seed ``mean``, ``std`` and number ``runs`` of its folds. All seeds have
-        the same folds: more seeds do not make that interval smaller.
-    """
-    halves = [stats.t.ppf(0.975, r['runs'] - 1) * r['std'] / np.sqrt(r['runs'] - 1) for r in rows]
-    return f"{100 * np.mean([r['mean'] for r in rows]):.1f} ± {100 * np.mean(halves):.1f}"
 
 
 def correlation(study: Study, small: Dict[str, Any]) -> List[str]:
@@ -174,7 +148,7 @@ def heading(about: Dict[str, Any]) -> List[str]:
     if about.get('costs'):
         return COSTS
     if about.get('needs') == 'few_shot':
-        return ['tokens', *(key.replace('_', ' ') for key in FEW), 'seeds']
+        return ['tokens', *few_shot.TITLES, 'seeds']
     return [*HERE, *about.get('ours', []), 'seeds']
 
 

@@ -62,7 +62,7 @@ def fold(labels: np.ndarray, way: int, shot: int, number: int):
 
 def accuracies(features: Dict[str, np.ndarray], labels: np.ndarray) -> Dict[str, dict]:
     """
-    Give mean and deviation over the folds of each way and shot.
+    Give accuracy in each fold, mean and deviation, for each way and shot.
 
     :param features: (shapes, f) of whole clouds and of single views. :param labels: (shapes,).
     """
@@ -78,7 +78,8 @@ def accuracies(features: Dict[str, np.ndarray], labels: np.ndarray) -> Dict[str,
                 model.fit(x[pair[0]], labels[pair[0]])
                 kinds[kind].append(float(model.score(x[pair[1]], labels[pair[1]])))
         if kinds['complete']:
-            found[f'{way}way_{shot}shot'] = {k: over_runs(v) for k, v in kinds.items()}
+            found[f'{way}way_{shot}shot'] = {
+                k: {**over_runs(v), 'folds': [round(a, 4) for a in v]} for k, v in kinds.items()}
     return found
 
 
