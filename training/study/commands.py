@@ -32,6 +32,7 @@ from scipy import stats
 
 from training import config as configuration
 from training.config import ConfigError, RunError
+from training.study import paper_cost
 from training.study.published import NOWHERE
 from training.study.runs import Study
 
@@ -109,11 +110,20 @@ def means(row: Dict[str, Any]) -> List[str]:
             if len(values) > 1]
 
 
-def lines_of(study: Study, name: str) -> List[str]:
-    """Give the lines of a table at the paper's scale: its figures, and a command for each."""
+def published(study: Study, name: str) -> Dict[str, Any]:
+    """
+    Give what the paper has of a table.
+
+    :raises ConfigError: it is none of the paper's.
+    """
     if name not in study.tables or 'published' not in study.tables[name]:
         raise ConfigError(f"table {name!r} is none of the paper's, it has no recipe there")
-    about = study.tables[name]['published']
+    return study.tables[name]['published']
+
+
+def lines_of(study: Study, name: str) -> List[str]:
+    """Give the lines of a table at the paper's scale: its figures, and a command for each."""
+    about = published(study, name)
     lines = [study.tables[name]['title'], f'paper: {about["source"]}', '']
     for row in about['rows']:
         figures = [f'{about["columns"][k]} {row["published"][k]}' for k in about['columns']
@@ -124,7 +134,10 @@ def lines_of(study: Study, name: str) -> List[str]:
             continue
         lines += [f'    {line}{published_at(row, line)}{outcome(line, row.get("shows"))}'
                   for line in of_row(row) or ['# no recipe in the paper']]
-        lines += [f'    # {text}' for text in means(row)]
+        told = means(row)
+        if about.get('costs'):
+            told = paper_cost.lines(study, row, configuration_of(of_row(row)[0]))
+        lines += [f'    # {text}' for text in told]
     return lines
 
 
@@ -208,6 +221,18 @@ def distillation_loss(line: str) -> List[float]:
         return [float(row['val_loss']) for row in csv.DictReader(file) if row.get('val_loss')][-1:]
 
 
+def cost(study: Study, name: str) -> None:
+    """
+    Measure what the rows of a table cost at the paper's size.
+
+    :raises ConfigError: it is no table of costs.
+    """
+    about = published(study, name)
+    if not about.get('costs'):
+        raise ConfigError(f"--cost at the paper's scale is of table 5, not of {name}")
+    paper_cost.measure(study, [(row, configuration_of(of_row(row)[0])) for row in about['rows']])
+
+
 def run(study: Study, name: str) -> None:
     """
     Run the commands of a table at the paper's scale one after another, each going on if begun.
@@ -216,7 +241,7 @@ def run(study: Study, name: str) -> None:
 
     :raises RunError: one failed.
     """
-    rows = study.tables[name]['published']['rows']
+    rows = published(study, name)['rows']
     over = {row['correlates']['table'] for row in rows if 'correlates' in row}
     rows = rows + [row for table in over for row in study.tables[table]['published']['rows']]
     lines = [line for row in rows for line in of_row(row)]

@@ -13,16 +13,16 @@
 # limitations under the License.
 
 """
-What each run of a study costs: time and memory in onnxruntime, multiply-accumulates, size.
+What the rows of tables cost: time and memory in onnxruntime, multiply-accumulates, size.
 
-One thread, all runs in one process in turn, the least of several rounds of the thread's own time:
+One thread, all rows in one process in turn, the least of several rounds of the thread's own time:
 a machine that is busy otherwise hardly shows. Weights are random, they cost what trained ones do.
 """
 
 from pathlib import Path
 import tempfile
 import time
-from typing import Any, Dict, Tuple, Union
+from typing import Any, Dict, Mapping, Tuple, Union
 
 import onnxruntime
 import torch
@@ -46,10 +46,11 @@ OBJECTS, CLASSES, PARTS = 16, 59, 57  # a batch; classes and parts of a bundle, 
 
 
 def recogniser(config) -> Recogniser:
-    """Make a run's network with heads, of random weights."""
+    """Make a configuration's network with heads, of random weights."""
     torch.manual_seed(0)
     return Recogniser(make_student(config), config['teacher']['width'], CLASSES, PARTS,
-                      part_hidden=config['heads']['part_hidden']).eval()
+                      **{k: config['heads'][k] for k in ('part_hidden',)
+                         if k in config.get('heads', {})}).eval()
 
 
 def counted(budget: Budget) -> bool:
@@ -57,8 +58,13 @@ def counted(budget: Budget) -> bool:
     return isinstance(budget, int) or budget.startswith(('random ', 'larger '))
 
 
-def session(model: Recogniser, budget: Budget) -> Tuple[onnxruntime.InferenceSession, float]:
-    """Open a network at one budget in onnxruntime, on one thread; give its memory [MiB] too."""
+def session(model: Recogniser, budget: Budget,
+            objects: int = OBJECTS) -> Tuple[onnxruntime.InferenceSession, float]:
+    """
+    Open a network at one budget in onnxruntime, on one thread; give its memory [MiB], too.
+
+    :param objects: in the batch that it holds then.
+    """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     with tempfile.TemporaryDirectory() as folder:
@@ -73,7 +79,7 @@ def session(model: Recogniser, budget: Budget) -> Tuple[onnxruntime.InferenceSes
             write_onnx(rewritten(model), path, budget)
         return onnxruntime.InferenceSession(
             str(path), options, providers=['CPUExecutionProvider']), memory.mebibytes(
-                path, str(budget).split()[-1], OBJECTS)
+                path, str(budget).split()[-1], objects)
 
 
 def milliseconds(sessions: Dict[Key, onnxruntime.InferenceSession],
@@ -93,29 +99,48 @@ def milliseconds(sessions: Dict[Key, onnxruntime.InferenceSession],
     return least
 
 
-def measure(study: Study, rounds: int = 20) -> Dict[str, Any]:
-    """Give what all runs cost at each of their budgets, side by side; write ``cost.json``."""
-    sessions, found, of_run = {}, {}, {}
-    for run in study.runs.values():
-        config = runs.resolved(study, run, 1)['finetune']
-        name, model, network = network_key(config), None, describe.network_of(config)
-        for budget in filter(counted, run.budgets):
-            key = of_run[run.name, budget] = name, budget
-            if key not in sessions:
-                model = model or recogniser(config)
-                sessions[key], taken = session(model, budget)
-                fewer = given.shape(network, budget)
-                found[key] = {'macs': given.macs(network, *fewer) if fewer else
-                              describe.macs(network, {}, budget),
-                              'memory_mib': round(taken, 1),
-                              'parameters': describe.parameters(network, {})}
+def figures(asked: Mapping[Any, Tuple[Dict[str, Any], Budget]], rounds: int = 20,
+            objects: int = OBJECTS) -> Dict[Any, Dict[str, Any]]:
+    """
+    Give what networks cost side by side; those that are alike are measured once.
+
+    :param asked: configuration and budget by any names. :param objects: of which the memory is
+        measured; the time is of batches of 16.
+    :return: by the same names ``macs``, ``memory_mib``, ``parameters``, ``milliseconds``.
+    """
+    sessions: Dict[Key, onnxruntime.InferenceSession] = {}
+    found: Dict[Key, Dict[str, Any]] = {}
+    keys = {name: (network_key(config), budget) for name, (config, budget) in asked.items()}
+    made, model = '', None
+    for name, (config, budget) in asked.items():
+        key = keys[name]
+        if key in sessions:
+            continue
+        if made != key[0]:
+            made, model = key[0], recogniser(config)
+        network = describe.network_of(config)
+        sessions[key], taken = session(model, budget, objects)
+        fewer = given.shape(network, budget)
+        found[key] = {'macs': given.macs(network, *fewer) if fewer else
+                      describe.macs(network, {}, budget),
+                      'memory_mib': round(taken, 1),
+                      'parameters': describe.parameters(network, {})}
     for key, least in milliseconds(sessions, rounds).items():
         found[key]['milliseconds'] = round(least, 4)
+    return {name: found[key] for name, key in keys.items()}
+
+
+def measure(study: Study, rounds: int = 20) -> Dict[str, Any]:
+    """Give what all runs cost at each of their budgets, side by side; write ``cost.json``."""
+    asked = {}
+    for run in study.runs.values():
+        config = runs.resolved(study, run, 1)['finetune']
+        asked.update({(run.name, b): (config, b) for b in run.budgets if counted(b)})
     whole: Dict[str, Any] = {
         'machine': machine(), 'threads': 1, 'objects': OBJECTS, 'runs': {},
         'networks': {run.name: network_of(study, run) for run in study.runs.values()}}
-    for (name, budget), key in of_run.items():
-        whole['runs'].setdefault(name, {})[str(budget)] = found[key]
+    for (name, budget), row in figures(asked, rounds).items():
+        whole['runs'].setdefault(name, {})[str(budget)] = row
     path = study.results / 'cost.json'
     write_json(path, whole)
     return whole

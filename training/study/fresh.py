@@ -66,8 +66,12 @@ def network_key(config: Dict[str, Any]) -> str:
     return json.dumps([config['model'], config['teacher'], student], sort_keys=True)
 
 
+def network_name(config: Dict[str, Any]) -> str:
+    """Name the network of a configuration, short enough for a file."""
+    return hashlib.sha256(network_key(config).encode()).hexdigest()[:16]
+
+
 @lru_cache(maxsize=None)
 def network_of(study: Study, run: Run) -> str:
-    """Name the network of a run as it is now, short enough for a file."""
-    key = network_key(runs.resolved(study, run, 1)['finetune'])
-    return hashlib.sha256(key.encode()).hexdigest()[:16]
+    """Name the network of a run as it is now."""
+    return network_name(runs.resolved(study, run, 1)['finetune'])

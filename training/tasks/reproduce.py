@@ -38,11 +38,11 @@ def run(config, resume=False):
     study = published.extended(runs.read(asked.runs or RUNS))
     study.rows(asked.table)
     if asked.scale == 'paper':
-        lines = commands.lines_of(study, asked.table)
+        if asked.cost:
+            commands.cost(study, asked.table)
         if asked.run:
             commands.run(study, asked.table)
-            lines = commands.lines_of(study, asked.table)
-        print('\n'.join(lines))
+        print('\n'.join(commands.lines_of(study, asked.table)))
         return
     if asked.cost:
         from training.study import cost
