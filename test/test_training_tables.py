@@ -32,8 +32,8 @@ from training.config import ConfigError  # noqa: E402
 from training.models.backbone import Backbone, Size  # noqa: E402
 from training.models.heads import ClassHead, PartHead  # noqa: E402
 from training.models.reduce.interpolation import interpolation  # noqa: E402
-from training.study import (commands, cost, equal_cost, given, memory, published,  # noqa: E402
-                            runs, tables)
+from training.study import (commands, cost, equal_cost, given, memory,  # noqa: E402
+                            paper_cost, published, runs, tables)
 from training.tasks import scores  # noqa: E402
 from training.tasks.common import weights  # noqa: E402
 from training.tasks.describe import describe, macs, network_of  # noqa: E402
@@ -223,6 +223,25 @@ def test_a_network_of_fewer_groups_is_given_them_and_costs_what_it_makes_of_them
     wanted = model.part_head(interpolation(chosen, chosen[:, :8]) @ x)
     got = opened.run(['part_logits'], inputs)[0]
     assert np.abs(got - wanted.numpy()).max() < 1e-4
+
+
+def test_the_papers_networks_are_measured_at_its_size_but_where_a_gate_decides(tmp_path):
+    """Small ones stand for them here."""
+    study = replace(STUDY, results=tmp_path / 'small')
+    config = runs.resolved(STUDY, STUDY.runs['any'], 1)['finetune']
+    plain = {'title': 'plain'}, {k: config[k] for k in ('model', 'data')}
+    ours = {'title': 'ours', 'small': {'run': 'any', 'budget': 4}}, config
+    gate = {'title': 'gate'}, {**config, 'student': {'gate': True, 'supertokens': 16}}
+    fixed = {**config, 'student': {'gate': False, 'supertokens': 8}}
+    assert paper_cost.asked({'title': 's = 8'}, fixed) == (fixed, 8)
+    assert paper_cost.lines(study, *ours) == []
+    paper_cost.measure(study, [plain, ours, gate], rounds=1)
+    first, row = (paper_cost.lines(study, *which)[0] for which in (plain, ours))
+    assert first.endswith(' 1.00 times as many as the first row') and '1.23 M parameters' in first
+    assert '1.78 M parameters' in row and 'OLDER' not in row
+    assert 'as the first row' not in paper_cost.lines(study, *gate)[0]
+    wider = {**config, 'student': {**config['student'], 'pooled': 512}}
+    assert 'OLDER NETWORK' in paper_cost.lines(study, ours[0], wider)[0]
 
 
 def test_at_equal_cost_the_largest_budget_that_costs_no_more_is_taken(monkeypatch):
