@@ -15,6 +15,7 @@
 """What the pretraining is worth: a linear probe of its features against random weights."""
 
 from pathlib import Path
+import time
 
 import numpy as np
 from sklearn.pipeline import make_pipeline
@@ -26,6 +27,7 @@ from training.data import sets
 from training.models.backbone import Backbone, pool
 from training.provenance import commit, machine, used_sets
 from training.tasks.common import size_of, weights
+from training.tasks.origin import origin_of
 from training.written import write_json
 
 
@@ -65,12 +67,11 @@ def probe(backbone: Backbone, config, single: bool) -> float:
 def run(config, resume=False):
     """Print the probe's accuracy for the pretrained and for random weights."""
     del resume
-    row = {}
+    row, begun, path = {}, time.monotonic(), Path(config['output']) / 'last.ckpt'
     for name in ('random', 'pretrained'):
         torch.manual_seed(config['seed'])
         backbone = Backbone(size_of(config['model'])).eval()
         if name == 'pretrained':
-            path = Path(config['output']) / 'last.ckpt'
             backbone.load_state_dict(weights(path, 'model.backbone.'))
         else:  # the norms of a network in use are adapted to the data: so are the random one's
             tokens = sets.tokens('modelnet40_train', config['data'])
@@ -83,6 +84,7 @@ def run(config, resume=False):
               f'single view {row[name]["single_view"]:.3f}', flush=True)
     results = Path('training/results/probe.json')
     write_json(results, {
-        'config': config, 'commit': commit(), 'machine': machine(),
+        'config': config, 'trained': {k: v for k, v in origin_of(path).items() if k != 'config'},
+        'commit': commit(), 'machine': machine(), 'seconds': round(time.monotonic() - begun),
         'sets': used_sets(config['data']), 'accuracy': row})
     print(f'wrote {results}')
