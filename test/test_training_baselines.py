@@ -46,7 +46,8 @@ def test_they_are_written_and_run_beside_a_bundle(tmp_path, capsys):
     baselines.run(config)
     printed = capsys.readouterr().out
     assert 'for the teacher as onnxruntime' in printed
-    assert printed.count('onnx - torch at most') == 7
+    told = [line for line in printed.splitlines() if 'onnx - torch at most' in line]
+    assert len(told) == 8 and all(line.endswith('opset 17') for line in told)  # int8 among them
     bundle = load_bundle(make_bundle(tmp_path / 'bundle'))
     rows = bench_network.run(tmp_path / 'baselines', [bundle], 3, batches=(2,), threads=(1,))['1']
     assert {'teacher', 'teacher_exact', 'teacher_exact_int8', 'foundry_16', 'foundry_1', 'tome_16',
