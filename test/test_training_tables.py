@@ -127,6 +127,18 @@ def test_correlation_is_of_the_runs_that_are_there(monkeypatch):
     assert cells == ['16', '-1.00', '-1.00', '-1.00', '-1.00', '+1.00', '3 of 5 λ']
 
 
+def test_of_a_run_the_correlation_is_of_its_budgets(monkeypatch):
+    def row(value):
+        kinds = {k: {'accuracy': value, 'interval': 0.01} for k in ('complete', 'single_view')}
+        return {**kinds, 'distillation_loss': 1 - value, 'parts': {'complete': {
+            'miou_i': 0.5, 'miou_c': -value, 'interval': 0.06}}}
+    monkeypatch.setattr(published.tables, 'results', lambda study, run: [
+        {'budgets': {'1': row(0.7), '4': row(0.8), '16': row(0.9)}}])
+    monkeypatch.setattr(published.fresh, 'learned', lambda study, run, found: True)
+    cells = published.correlation(STUDY, {'run': 'any', 'spearman': 'budgets'})
+    assert cells == ['1 to 64', '+1.00', '+1.00', '-1.00', '–', '-1.00', '3 of 7 budgets']
+
+
 def test_the_gate_is_trained_and_tuned_without_a_budget(root, monkeypatch, tmp_path,  # noqa
                                                         tmp_path_factory):
     monkeypatch.setattr('training.data.shapes.SIMULATED', {'box': 4})

@@ -117,30 +117,36 @@ def costs(study: Study, small: Optional[Dict[str, Any]]) -> List[str]:
 
 def correlation(study: Study, small: Dict[str, Any]) -> List[str]:
     """
-    Give Spearman's correlation of lambda with what was reached here.
+    Give Spearman's correlation with what was reached here: of lambda, or of one run's budgets.
 
     Without figures of an older configuration: those differ by more than lambda.
     """
+    if 'run' in small:
+        asked = [(b, small['run'], b) for b in study.runs[small['run']].numbers]
+        told, of = f'{asked[0][0]} to {asked[-1][0]}', 'budgets'
+    else:
+        asked = [(price, name, small['budget']) for price, name in small['spearman'].items()]
+        told, of = small['budget'], 'λ'
     rows, seeds = [], set()
-    for price, name in small['spearman'].items():
+    for price, name, budget in asked:
         run = study.runs[name]
-        found = [f for f in tables.results(study, run) if small['budget'] in f['budgets']
+        found = [f for f in tables.results(study, run) if str(budget) in f['budgets']
                  and fresh.learned(study, run, f)]
         if found:
             seeds.add(len(found))
-            ious = tables.part_ious(found, small['budget'])
-            figures = [tables.at(found, small['budget'], k) for k in ('complete', 'single_view')]
-            loss = tables.loss(found, small['budget'])
+            ious = tables.part_ious(found, budget)
+            figures = [tables.at(found, budget, k) for k in ('complete', 'single_view')]
+            loss = tables.loss(found, budget)
             rows.append([price, *(f.mean for f in (*figures, ious[1], ious[0], loss))])
-    count = f'{len(rows)} of {len(small["spearman"])} λ'
+    count = f'{len(rows)} of {len(asked)} {of}'
     if len(seeds) > 1:  # where they vary by more than with lambda, a mean of fewer says less
         count += f', of {min(seeds)} to {max(seeds)} seeds'
     if len(rows) < 3:
-        return [small['budget'], 'not run', *[''] * 4, count]
+        return [told, 'not run', *[''] * 4, count]
     columns = np.array(rows, float).T
     values = [stats.spearmanr(columns[0], column).statistic if np.ptp(column) else None
               for column in columns[1:]]  # of what does not change there is none
-    return [small['budget'], *('–' if v is None else f'{v:+.2f}' for v in values), count]
+    return [told, *('–' if v is None else f'{v:+.2f}' for v in values), count]
 
 
 def heading(about: Dict[str, Any]) -> List[str]:
