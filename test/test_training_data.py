@@ -93,7 +93,7 @@ def shapes(n=6, parts=True):
                   part if parts else None, ['c/low', 'c/high'])
 
 
-def test_a_token_set_is_made_once_and_anew_only_when_asked_otherwise(tmp_path):
+def test_a_token_set_is_made_once_and_anew_only_when_asked_otherwise(tmp_path, capsys):
     first = cache.build(tmp_path / 'set', shapes(), 1, 2, seed=5)
     made = (tmp_path / 'set' / 'groups.npy').stat().st_mtime_ns
     assert first.groups.shape == (18, 64, 32, 3) and len(first) == 18
@@ -102,6 +102,9 @@ def test_a_token_set_is_made_once_and_anew_only_when_asked_otherwise(tmp_path):
     assert (tmp_path / 'set' / 'groups.npy').stat().st_mtime_ns == made
     again = cache.build(tmp_path / 'set', shapes(), 2, 2, seed=5)
     assert len(again) == 24
+    told = capsys.readouterr().out.splitlines()  # it takes minutes: not without a word
+    assert [line.partition(': ')[2] for line in told] == [
+        f'grouping {clouds} clouds of 6 shapes, once' for clouds in (18, 24)]
 
 
 def test_parts_follow_their_points_through_views_and_groups(tmp_path):

@@ -29,6 +29,7 @@ from typing import Optional
 from foundry_ros import tokens
 from foundry_ros.cores import usable_cores
 import numpy as np
+from tqdm import tqdm
 
 from training.data import views
 from training.data.shapes import Shapes
@@ -124,8 +125,11 @@ def build(folder, shapes: Shapes, complete: int, single: int, seed: int = 0, rea
     if not _made_with(folder, recipe):
         jobs = [(p, None if shapes.parts is None else shapes.parts[i], complete, single,
                  [seed, i], reach, turn) for i, p in enumerate(shapes.points)]
+        print(f'{folder}: grouping {len(jobs) * (complete + single):,} clouds of {len(jobs):,} '
+              'shapes, once', flush=True)
         with ProcessPoolExecutor(max(1, int(usable_cores()))) as pool:
-            rows = list(pool.map(_tokenise_shape, jobs, chunksize=16))
+            rows = list(tqdm(pool.map(_tokenise_shape, jobs, chunksize=16), 'shapes', len(jobs),
+                             disable=None))
         _save(folder, shapes, rows, complete, single, recipe)
     arrays = {p.stem: np.load(p, mmap_mode='r') for p in folder.glob('*.npy')}
     return TokenSet(**arrays)
