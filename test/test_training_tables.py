@@ -249,9 +249,10 @@ def test_the_papers_networks_are_measured_at_its_size_but_where_a_gate_decides(t
     assert paper_cost.lines(study, *ours) == []
     paper_cost.measure(study, [plain, ours, gate], rounds=1)
     first, row = (paper_cost.lines(study, *which)[0] for which in (plain, ours))
-    assert first.endswith(' 1.00 times as many as the first row') and '1.23 M parameters' in first
+    assert first.endswith(' 1.00 times as many as "plain"') and '1.23 M parameters' in first
     assert '1.78 M parameters' in row and 'OLDER' not in row
-    assert 'as the first row' not in paper_cost.lines(study, *gate)[0]
+    assert "the gate's" in paper_cost.lines(study, *gate)[0]
+    assert 'with --cost' in paper_cost.lines(study, {**ours[0], 'title': 'new'}, config)[0]
     wider = {**config, 'student': {**config['student'], 'pooled': 512}}
     assert 'OLDER NETWORK' in paper_cost.lines(study, ours[0], wider)[0]
 

@@ -67,7 +67,8 @@ def about_a_table(sub) -> None:
     sub.add_argument('--rows', nargs='+', help='of the table, by the names of their runs (all)')
     sub.add_argument('--seeds', type=int, help='at most so many of each row (all)')
     sub.add_argument('--cost', action='store_true',
-                     help='measure what all runs cost in onnxruntime, side by side')
+                     help='measure what all runs cost in onnxruntime, side by side; with --scale '
+                          'paper the rows of a table of costs')
     sub.add_argument('--runs', help='YAML file of runs (training/configs/small/runs.yaml)')
 
 

@@ -229,7 +229,8 @@ def cost(study: Study, name: str) -> None:
     """
     about = published(study, name)
     if not about.get('costs'):
-        raise ConfigError(f"--cost at the paper's scale is of table 5, not of {name}")
+        raise ConfigError(f"table {name} is none of costs, which --cost measures at the paper's "
+                          'scale')
     paper_cost.measure(study, [(row, configuration_of(of_row(row)[0])) for row in about['rows']])
 
 

@@ -52,11 +52,17 @@ def current(study: Study, run: Run, found: Dict[str, Any], needs: str = '') -> b
     """
     Tell whether figures are those of teacher, configuration and budgets as they are now.
 
-    :param needs: what has to be among the figures of some budget.
+    :param needs: what has to be among the figures of some budget, keys joined by dots.
     """
     return learned(study, run, found) and {
         str(b) for b in run.budgets} <= found['budgets'].keys() and (
-        not needs or any(needs in row for row in found['budgets'].values()))
+        not needs or any(_has(row, needs) for row in found['budgets'].values()))
+
+
+def _has(row: Dict[str, Any], needs: str) -> bool:
+    for key in needs.split('.'):
+        row = row.get(key, {})
+    return bool(row)
 
 
 def network_key(config: Dict[str, Any]) -> str:

@@ -67,7 +67,8 @@ def measure(study: Study, rows: List[Tuple[Dict[str, Any], Dict[str, Any]]],
     for title, (config, budget) in wanted.items():
         found[title].update(tokens=budget, network=fresh.network_name(config))
     write_json(path_of(study), {'commit': commit(), 'machine': machine(), 'threads': 1,
-                                'objects': OBJECTS, 'rows': found})
+                                'memory_objects': OBJECTS, 'timed_objects': cost.OBJECTS,
+                                'first': next(iter(found)), 'rows': found})
 
 
 def lines(study: Study, row: Dict[str, Any], config: Dict[str, Any]) -> List[str]:
@@ -81,14 +82,17 @@ def lines(study: Study, row: Dict[str, Any], config: Dict[str, Any]) -> List[str
         return []
     told, pair = json.loads(path.read_text()), asked(row, config)
     found = told['rows'].get(row['title'])
-    if pair is None or found is None:
+    if pair is None:
         return ['not measured here: how many tokens are left is the gate\'s, for each object']
+    if found is None:
+        return ['not measured here: run this with --cost']
     older = '' if found['network'] == fresh.network_name(pair[0]) else ' (OLDER NETWORK)'
-    first = next(iter(told['rows'].values()))
-    seconds, objects = found['milliseconds'] / 1e3, told['objects']
+    first, seconds = told['rows'][told['first']], found['milliseconds'] / 1e3
+    objects, batch = told['memory_objects'], told['timed_objects']
     return [f'here{older}, {told["machine"]["cpu"]}, one thread: '
             f'{found["parameters"]["total"] / 1e6:.2f} M parameters, '
             f'{found["macs"]["as_table_5"] * objects / 1e9:.2f} G MACs counted as published but '
-            f'the encoder once, {found["memory_mib"]:.0f} MiB, {seconds * objects:.2f} s, '
-            f'{1 / seconds:.1f} objects/s, '
-            f'{first["milliseconds"] / found["milliseconds"]:.2f} times as many as the first row']
+            f'the encoder once, {found["memory_mib"]:.0f} MiB, {seconds * objects:.2f} s in '
+            f'batches of {batch}, {1 / seconds:.1f} objects/s, '
+            f'{first["milliseconds"] / found["milliseconds"]:.2f} times as many as '
+            f'"{told["first"]}"']

@@ -55,11 +55,11 @@ def extended(study: Study) -> Study:
             small = row.get('small', {})
             names += [small['run']] if 'run' in small else small.get('spearman', {}).values()
         compared = about.get('differences', [])
-        names += [name for row in compared for name in (row[0], row[2])]
+        names += [name for row in (*compared, *about.get('fold_differences', []))
+                  for name in (row[0], row[2])]
         found[path.stem] = {'title': about['title'], 'rows': list(dict.fromkeys(names)),
                             'differences': compared, 'published': about,
-                            'equal_cost': about.get('equal_cost'),
-                            'fold_differences': about.get('fold_differences', [])}
+                            'equal_cost': about.get('equal_cost')}
         wrong = [name for name in found[path.stem]['rows'] if name not in study.runs]
         if wrong:
             raise ConfigError(f'{path} has a row for {wrong[0]!r}, which is no run')
@@ -83,7 +83,7 @@ def measured(study: Study, about: Dict[str, Any], row: Dict[str, Any]) -> List[s
         return ['–', 'no such run', *[''] * (len(head) - 2)]
     if 'spearman' in small:
         return correlation(study, small)
-    if about.get('needs') == 'few_shot':
+    if about.get('few_shot'):
         return few_shot.cells(study, small)
     run, budget = study.runs[small['run']], small['budget']
     found = [f for f in tables.results(study, run) if str(budget) in f['budgets']]
@@ -139,7 +139,7 @@ def correlation(study: Study, small: Dict[str, Any]) -> List[str]:
             loss = tables.loss(found, budget)
             rows.append([price, *(f.mean for f in (*figures, ious[1], ious[0], loss))])
     count = f'{len(rows)} of {len(asked)} {of}'
-    if len(seeds) > 1:  # where they vary by more than with lambda, a mean of fewer says less
+    if len(seeds) > 1:  # a mean of fewer says less
         count += f', of {min(seeds)} to {max(seeds)} seeds'
     if len(rows) < 3:
         return [told, 'not run', *[''] * 4, count]
@@ -153,7 +153,7 @@ def heading(about: Dict[str, Any]) -> List[str]:
     """Name the columns of what was measured here."""
     if about.get('costs'):
         return COSTS
-    if about.get('needs') == 'few_shot':
+    if about.get('few_shot'):
         return ['tokens', *few_shot.TITLES, 'seeds']
     return [*HERE, *about.get('ours', []), 'seeds']
 
