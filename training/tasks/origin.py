@@ -48,7 +48,7 @@ class Origin(Callback):
         """Give what a checkpoint keeps."""
         return {'commit': self.commit, 'machine': machine(self.trainer['accelerator']),
                 'precision': self.trainer['precision'],
-                'seconds': round(self.before + time.monotonic() - self.begun, 1),
+                'seconds': round(self.before + time.monotonic() - self.begun, 2),
                 'objects_per_second': round(self.throughput.objects_per_second, 1),
                 'waiting': round(self.throughput.waiting, 4)}
 
