@@ -211,6 +211,15 @@ def test_what_a_student_does_not_read_does_not_change_its_network():
     assert keys[0] == keys[1] and keys[2] != keys[3]
 
 
+def test_few_shot_figures_without_folds_are_measured_anew(monkeypatch):
+    fresh, run = published.tables.fresh, STUDY.runs['only_1']
+    needs = PUBLISHED['fewshot']['needs']
+    monkeypatch.setattr(fresh, 'learned', lambda study, run, found: True)
+    for folds, enough in (({'mean': 0.5}, False), ({'mean': 0.5, 'folds': [0.5]}, True)):
+        found = {'budgets': {'1': {'few_shot': {'5way_5shot': {'complete': folds}}}}}
+        assert fresh.current(STUDY, run, found, needs) is enough
+
+
 def test_costs_of_another_network_are_not_shown(tmp_path):
     study, tables = replace(STUDY, results=tmp_path), published.tables
     cost = {'runs': {'any': {'16': {}}, 'foundry': {'16': {}}}, 'networks': {

@@ -23,13 +23,13 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple
 
 from foundry_ros.tokens import GROUPS
+import yaml
 
 from training.study import fresh
 from training.study.runs import Study
 
 OBJECTS = 64     # a batch of the paper's
-# Where nothing is merged it is the plain encoder.
-PLAIN = {'reduce': 'tome', 'supertokens': 16, 'schedule': 'halving', 'proportional': True}
+PLAIN = 'training/configs/small/_plain_teacher.yaml'   # a teacher's encoder, read as a student
 
 
 def asked(row: Dict[str, Any], config: Dict[str, Any]) -> Optional[Tuple[Dict[str, Any], int]]:
@@ -40,7 +40,8 @@ def asked(row: Dict[str, Any], config: Dict[str, Any]) -> Optional[Tuple[Dict[st
         how many these are.
     """
     if 'student' not in config:
-        return {**config, 'student': PLAIN, 'teacher': config['model']}, GROUPS
+        student = yaml.safe_load(Path(PLAIN).read_text())['student']
+        return {**config, 'student': student, 'teacher': config['model']}, GROUPS
     if 'small' in row:
         return config, row['small']['budget']
     return None if config['student'].get('gate') else (config, config['student']['supertokens'])
